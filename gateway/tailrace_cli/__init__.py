@@ -1,0 +1,1 @@
+"""The command `tailrace`: the composition root, the only package that may import all the others."""

@@ -1,0 +1,82 @@
+"""What a cell does with names: the value that analysis produces and graph, scheduler and versions consume.
+
+Pure data. A *name* is a string in one of two spaces that cannot collide: a Python identifier, or a table written
+`connection:table` (a colon is in no identifier). Source of the terms: DESIGN.md §3, "Four kinds of write".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import CodeType
+
+NOTHING: frozenset[str] = frozenset()
+
+
+class Effect(StrEnum):
+    """An effect outside the notebook that analysis can see: such a cell runs only when it is named."""
+
+    SHELL = "shell"
+    SQL_WRITE = "sql_write"
+    OPAQUE_SQL = "opaque_sql"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """`line` counts from 1, `column` from 0 in code points; both None when the cell as a whole is meant."""
+
+    kind: str
+    message: str
+    line: int | None = None
+    column: int | None = None
+    cells: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallEffects:
+    """What code does when it is *called*: it happens at the place of whoever uses the name it is bound to."""
+
+    reads: frozenset[str] = NOTHING
+    changes: frozenset[str] = NOTHING
+    may_bind: frozenset[str] = NOTHING  # declared `global` and stored
+    makes_callables: bool = False  # its result may hold functions or classes defined inside
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """A name bound from another: `g = f` carries what f does when called; `g = make()` what make's results do."""
+
+    name: str
+    by_call: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CellCode:
+    """Compiled once: the statements, then the last expression if the cell ends with one that is displayed."""
+
+    body: CodeType | None
+    last: CodeType | None
+    is_async: bool  # top-level await in either
+    transformed: str  # source after IPython's transform; equal to the cell's code when it uses no such syntax
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """Names needed from outside and names given. `binds`, `may_bind`, `deletes` and `changes` refine `writes`."""
+
+    reads: frozenset[str] = NOTHING
+    writes: frozenset[str] = NOTHING
+    changes: frozenset[str] = NOTHING  # in place; those reached through an alias stand only here, not in writes
+    imports: frozenset[str] = NOTHING  # subset of writes, bound by import
+    builtin_reads: frozenset[str] = NOTHING  # names of `builtins` that are read and not bound
+    deferred: Mapping[str, frozenset[str]] = field(default_factory=dict)  # function or class → names its body reads
+    effects: frozenset[Effect] = NOTHING  # type: ignore[assignment]
+    diagnostics: tuple[Diagnostic, ...] = ()
+    code: CellCode | None = None
+    binds: frozenset[str] = NOTHING  # on every path
+    may_bind: frozenset[str] = NOTHING  # on some path
+    deletes: frozenset[str] = NOTHING
+    calls: Mapping[str, CallEffects] = field(default_factory=dict)  # written name → what calling it does
+    carries: Mapping[str, tuple[Carry, ...]] = field(default_factory=dict)  # written name → where its calls come from
+    opaque: bool = False  # exec, globals(), foreign magic: any name may be read or written
+    parses: bool = True
