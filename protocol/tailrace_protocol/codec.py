@@ -5,14 +5,14 @@ between calls.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from tailrace_protocol.commands import COMMANDS, AnyCommand
 from tailrace_protocol.errors import ErrorCode, TailraceError
-from tailrace_protocol.limits import MAX_FRAME, MAX_NESTING
+from tailrace_protocol.limits import MAX_FRAME, MAX_INTEGER, MAX_NESTING, MIN_INTEGER
 
 Encoding = Literal["json", "msgpack"]
 T = TypeVar("T")
@@ -54,6 +54,11 @@ def decode_command(raw: bytes | str, encoding: Encoding = "json") -> AnyCommand:
     frame = _decode_object(data, encoding)
     frame_id = frame.get("id")
     usable = frame_id if isinstance(frame_id, str) and 1 <= len(frame_id) <= 64 else None
+    try:
+        _check_tree(frame)
+    except FrameError as error:
+        error.frame_id = usable
+        raise
     kind = frame.get("type")
     struct = COMMANDS.get(kind) if isinstance(kind, str) else None
     if struct is None:
@@ -82,28 +87,40 @@ def _decode_object(data: bytes, encoding: Encoding) -> dict[str, Any]:
         raise FrameError(ErrorCode.BAD_FRAME, f"The frame is not valid {encoding}.") from None
     if not isinstance(frame, dict) or not all(isinstance(key, str) for key in frame):
         raise FrameError(ErrorCode.BAD_FRAME, "A frame is one object with a `type` and an `id`.")
-    _check_tree(frame)
     return frame
 
 
 def _check_tree(frame: dict[str, Any]) -> None:
-    """Nesting and surrogates, without recursion: the input is hostile."""
+    """Nesting, text and integers that both encodings can carry; without recursion: the input is hostile."""
     todo: list[tuple[Any, int]] = [(frame, 1)]
     while todo:
         value, depth = todo.pop()
-        if isinstance(value, str):
-            if not value.isascii() and _SURROGATE.search(value):
-                raise FrameError(ErrorCode.BAD_FRAME, "Text must be Unicode without lone surrogates.")
-            continue
-        if not isinstance(value, (dict, list)):
-            continue
-        if depth > MAX_NESTING:
-            raise FrameError(ErrorCode.BAD_FRAME, f"A frame may nest {MAX_NESTING} levels.")
-        if isinstance(value, dict):
-            todo.extend((key, depth + 1) for key in value)
-            todo.extend((item, depth + 1) for item in value.values())
-        else:
-            todo.extend((item, depth + 1) for item in value)
+        match value:
+            case str():
+                if not value.isascii() and _SURROGATE.search(value):
+                    raise FrameError(ErrorCode.BAD_FRAME, "Text must be Unicode without lone surrogates.")
+            case int():
+                if not MIN_INTEGER <= value <= MAX_INTEGER:
+                    raise FrameError(ErrorCode.BAD_FRAME, "An integer must fit in 64 bits; send larger ones as text.")
+            case None | float() | bytes():
+                pass
+            case dict() | list():
+                if depth > MAX_NESTING:
+                    raise FrameError(ErrorCode.BAD_FRAME, f"A frame may nest {MAX_NESTING} levels.")
+                todo.extend((item, depth + 1) for item in _parts(value))
+            case _:
+                raise FrameError(ErrorCode.BAD_FRAME, "A msgpack frame holds no extension types or timestamps.")
+
+
+def _parts(value: dict[Any, Any] | list[Any]) -> Iterator[Any]:
+    if isinstance(value, list):
+        yield from value
+        return
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise FrameError(ErrorCode.BAD_FRAME, "The keys of every object in a frame must be text.")
+        yield key
+        yield item
 
 
 def decode_content(struct: type[T], content: Mapping[str, Any]) -> T:
@@ -122,7 +139,7 @@ def to_builtins(frame: Any) -> Any:
     return msgspec.to_builtins(frame)
 
 
-_PATH = re.compile(r" - at `\$(?P<path>.*)`$")
+_PATH = re.compile(r" - at `(?:key` in `)?\$(?P<path>.*)`$")
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
 
 

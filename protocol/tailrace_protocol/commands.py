@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from tailrace_protocol.objects import CellMode, CellType, Execution, Name, Wire
+from tailrace_protocol.objects import IDENTIFIER, CellMode, CellType, Execution, Name, Wire
 
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
 Cell = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -37,7 +37,7 @@ Topic = Literal["cell", "graph", "command", "session", "project", "kernel", "db"
 
 class Attach(Command, tag="attach", frozen=True, kw_only=True):
     key: str | None = None
-    client: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")] | None = None
+    client: Annotated[str, Meta(min_length=1, max_length=64, pattern=IDENTIFIER)] | None = None
     since: Since | None = None
     topics: tuple[Topic, ...] | None = None
     name: Annotated[str, Meta(max_length=64)] | None = None
@@ -165,7 +165,7 @@ class Comm(Command, tag="comm", frozen=True, kw_only=True):
     cell_id: Cell | None = None
     target_name: str | None = None
     metadata: dict[str, Any] | None = None
-    buffers: tuple[str | bytes, ...] = ()
+    buffers: tuple[bytes, ...] = ()  # base64 in JSON, bin in msgpack
 
 
 class Subscribe(Command, tag="subscribe", frozen=True, kw_only=True):

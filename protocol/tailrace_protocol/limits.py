@@ -2,6 +2,7 @@
 
 MAX_FRAME = 16 * 2**20  # bytes of one WebSocket frame
 MAX_NESTING = 64  # levels of lists and objects in one frame
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1  # what msgpack carries; JSON numbers are held to the same
 MAX_CODE = 2**20  # bytes of UTF-8 in one cell
 MAX_CELLS = 10_000  # cells in one notebook
 MAX_UNACKED = 1_000  # frames a client may have waiting for an answer

@@ -16,7 +16,8 @@ RunId = NewType("RunId", str)
 ClientId = NewType("ClientId", str)
 CommandId = NewType("CommandId", str)
 
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+IDENTIFIER = r"^[A-Za-z0-9_-]+$(?!\n)"  # in Python `$` alone also matches before a last line end
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=IDENTIFIER)]
 
 CellType = Literal["python", "sql", "markdown"]
 CellMode = Literal["auto", "manual", "disabled"]
