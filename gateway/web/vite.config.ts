@@ -1,0 +1,20 @@
+import { defineConfig } from "vitest/config";
+
+// JSX goes through the compiler's own transform: Preact needs no plugin, and tsc checks everything.
+export default defineConfig({
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  build: {
+    outDir: "../tailrace_gateway/static",
+    emptyOutDir: true,
+    target: "es2022",
+    modulePreload: { polyfill: false }, // an inline script would break the content security policy
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 1000,
+    reportCompressedSize: true,
+    license: { fileName: "third-party-licences.md" },
+  },
+  test: {
+    environment: "jsdom",
+    include: ["test/**/*.test.{ts,tsx}"],
+  },
+});
