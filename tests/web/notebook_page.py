@@ -1,0 +1,89 @@
+"""A notebook as a person sees it in the browser: cells, their editors, buttons, outputs and states."""
+
+from dataclasses import dataclass, field
+
+from playwright.sync_api import Locator, Page, Request, expect
+
+from tests.gateway_process import GatewayProcess
+
+SECONDS = 1_000  # Playwright counts in milliseconds
+KERNEL_START = 40 * SECONDS
+
+
+@dataclass
+class NotebookPage:
+    page: Page
+    gateway: GatewayProcess
+    notebook_id: str
+    requests: list[str] = field(default_factory=list)
+
+    def open(self) -> None:
+        """Logs in with a fresh code, goes to the notebook and waits until the page is live."""
+        self.page.on("request", self._note)
+        self.page.goto(self.gateway.login_url())
+        self.page.wait_for_function("() => sessionStorage.length > 0")
+        self.page.goto(f"{self.gateway.url}/notebooks/{self.notebook_id}")
+        self.wait_live()
+
+    def _note(self, request: Request) -> None:
+        self.requests.append(f"{request.method} {request.url.removeprefix(self.gateway.url)}")
+
+    def state_loads(self) -> int:
+        """How often the whole state of this notebook was fetched over HTTP."""
+        return self.requests.count(f"GET /api/v1/notebooks/{self.notebook_id}")
+
+    def mutations_over_http(self) -> list[str]:
+        return [line for line in self.requests if line.split()[0] in {"PUT", "PATCH", "DELETE"}]
+
+    def wait_live(self) -> None:
+        expect(self.page.get_by_test_id("connection")).to_have_attribute("data-state", "live", timeout=KERNEL_START)
+
+    def wait_kernel(self) -> None:
+        expect(self.page.get_by_test_id("kernel")).to_have_attribute("data-state", "idle", timeout=KERNEL_START)
+
+    # cells
+
+    @property
+    def cells(self) -> Locator:
+        return self.page.locator("section[data-cell-id]")
+
+    def cell(self, number: int) -> Locator:
+        """The cell at this place, counted from 0."""
+        return self.cells.nth(number)
+
+    def ids(self) -> list[str]:
+        return [str(cell.get_attribute("data-cell-id")) for cell in self.cells.all()]
+
+    def codes(self) -> list[str]:
+        return [self.code(number) for number in range(self.cells.count())]
+
+    def code(self, number: int) -> str:
+        lines = self.cell(number).locator(".cm-line").all_inner_texts()
+        return "\n".join(line.rstrip("\n") for line in lines)
+
+    def type(self, number: int, text: str) -> None:
+        """Replaces the text of a cell, key by key as far as the editor can tell; the cell keeps the focus."""
+        self.cell(number).locator(".cm-content").click()
+        self.page.keyboard.press("ControlOrMeta+a")
+        self.page.keyboard.insert_text(text)
+
+    def blur(self) -> None:
+        self.page.locator("header").first.click(position={"x": 2, "y": 2})
+
+    def run(self, number: int) -> None:
+        self.cell(number).get_by_role("button", name="Run cell").click()
+
+    def edit_and_run(self, number: int, text: str) -> None:
+        self.type(number, text)
+        self.page.keyboard.press("Control+Enter")
+
+    # what a cell shows
+
+    def expect_output(self, number: int, text: str) -> None:
+        expect(self.cell(number).locator(".outputs")).to_contain_text(text, timeout=KERNEL_START)
+
+    def expect_status(self, number: int, status: str) -> None:
+        expect(self.cell(number)).to_have_attribute("data-status", status, timeout=KERNEL_START)
+
+    def expect_count(self, count: int) -> None:
+        expect(self.cells).to_have_count(count)
