@@ -87,7 +87,8 @@ class GatewayProcess:
             f"{self.url}/api/v1/login-code", data=b"{}", headers={"Authorization": f"token {self.token}"}
         )
         with urllib.request.urlopen(request, timeout=10) as response:
-            return str(json.load(response)["url"])
+            url: str = json.load(response)["url"]
+            return url
 
     def notebook_id(self, name: str) -> str:
         """The id of the notebook whose path ends with `name`."""

@@ -1,0 +1,101 @@
+"""The long tier: `python -m tests.long.run [SUITE…]` runs each suite by itself and records what it found.
+
+A suite is one command that ends within ten minutes and prints its numbers as lines `NAME = NUMBER`; date, commit,
+seconds, outcome and numbers go into RESULTS.json, which is committed.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+ROOT = Path(__file__).parents[2]
+RESULTS = Path(__file__).with_name("RESULTS.json")
+LIMIT = 600  # seconds a suite may take
+NUMBER = re.compile(r"^(?P<name>[a-z][a-z0-9 _-]*) = (?P<value>-?\d+(?:\.\d+)?)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Suite:
+    about: str
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def pytest(*arguments: str) -> tuple[str, ...]:
+    return ("-m", "pytest", "-q", "-s", "--timeout", str(LIMIT), *arguments)
+
+
+SUITES: dict[str, Suite] = {
+    "law": Suite(
+        "20,000 random histories against script equivalence",
+        pytest("tests/kernel/test_law.py"),
+        {"TAILRACE_HISTORIES": "20000"},
+    ),
+    "convergence": Suite(
+        "10,000 mixed commands from four clients leave every client with the same document",
+        pytest("tests/gateway/test_convergence.py"),
+        {"TAILRACE_COMMANDS": "10000", "TAILRACE_CLIENTS": "4"},
+    ),
+}
+
+
+def run(name: str, suite: Suite) -> dict[str, object]:
+    started = monotonic()
+    try:
+        done = subprocess.run(
+            [sys.executable, *suite.arguments],
+            cwd=ROOT,
+            env={**os.environ, **suite.environment},
+            timeout=LIMIT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        output, passed = done.stdout, done.returncode == 0
+    except subprocess.TimeoutExpired as late:
+        output, passed = str(late.stdout or ""), False
+    if not passed:
+        sys.stdout.write(output)
+    seconds = round(monotonic() - started, 1)
+    sys.stdout.write(f"{name}: {'passed' if passed else 'FAILED'} in {seconds} s\n")
+    return {
+        "about": suite.about,
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": commit(),
+        "passed": passed,
+        "seconds": seconds,
+        "numbers": {match["name"]: float(match["value"]) for match in NUMBER.finditer(output)},
+    }
+
+
+def commit() -> str:
+    """The commit that was tested, with `+` when the tree held changes beside it."""
+    head = git("rev-parse", "--short", "HEAD").strip()
+    return head + ("+" if git("status", "--porcelain", "--untracked-files=no").strip() else "")
+
+
+def git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def main(names: list[str]) -> int:
+    if unknown := [name for name in names if name not in SUITES]:
+        sys.stderr.write(f"No such suite: {', '.join(unknown)}. There are: {', '.join(SUITES)}.\n")
+        return 2
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for name in names or list(SUITES):
+        results[name] = run(name, SUITES[name])
+        RESULTS.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n")
+    return 0 if all(results[name]["passed"] for name in names or SUITES) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
