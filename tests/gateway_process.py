@@ -87,15 +87,14 @@ class GatewayProcess:
             f"{self.url}/api/v1/login-code", data=b"{}", headers={"Authorization": f"token {self.token}"}
         )
         with urllib.request.urlopen(request, timeout=10) as response:
-            url: str = json.load(response)["url"]
-            return url
+            return str(json.load(response)["url"])
 
     def notebook_id(self, name: str) -> str:
         """The id of the notebook whose path ends with `name`."""
         listing = self.get("/api/v1/notebooks")
         rows = listing["notebooks"] if isinstance(listing, dict) else listing
         assert isinstance(rows, list)
-        return next(row["id"] for row in rows if row["path"].endswith(name))
+        return str(next(row["id"] for row in rows if row["path"].endswith(name)))
 
 
 @contextmanager
