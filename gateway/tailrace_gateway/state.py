@@ -1,0 +1,234 @@
+"""The state of one open notebook: cells in order, their outputs beside them, graph, kernel, database, people.
+
+A value at the edge (`snapshot`, `image`), changed in place inside by `fold.fold` and `document.commit` only. Must not
+know sockets, files, clocks or the numbering of the event stream.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from tailrace_gateway.answers import Answers
+from tailrace_gateway.history import History
+from tailrace_gateway.output_log import OutputLog
+from tailrace_gateway.records import Image, Saved, StoredCell
+from tailrace_gateway.sql_header import parse_header
+from tailrace_gateway.texts import Texts
+from tailrace_protocol import document_hash
+from tailrace_protocol.events import Snapshot
+from tailrace_protocol.objects import (
+    Cell,
+    CellPatch,
+    Connection,
+    Edge,
+    Graph,
+    Kernel,
+    Member,
+    NotebookInfo,
+    Output,
+    Run,
+    Settings,
+)
+
+EMPTY_GRAPH = Graph(edges=(), cycles=(), version=0)
+STARTING = Kernel(state="starting")
+
+
+class NotebookState:
+    """Read anything; change nothing but through `fold` and `commit`. `cells` hold no outputs: see `outputs`."""
+
+    __slots__ = (
+        "_hash",
+        "answers",
+        "cells",
+        "clients",
+        "cycles",
+        "db",
+        "edges",
+        "graph_version",
+        "history",
+        "info",
+        "kernel",
+        "order",
+        "outputs",
+        "revision",
+        "run",
+        "runs",
+        "saved",
+        "terminal_runs",
+        "texts",
+    )
+
+    def __init__(self, info: NotebookInfo, cells: Iterable[Cell] = (), *, revision: int = 0) -> None:
+        self.info = info
+        self.revision = revision
+        self.order: list[str] = []
+        self.cells: dict[str, Cell] = {}
+        self.outputs = OutputLog()
+        self.edges: dict[tuple[str, str], Edge] = {}
+        self.cycles: tuple[tuple[str, ...], ...] = ()
+        self.graph_version = 0
+        self.kernel = STARTING
+        self.db: dict[str, Connection] = {}
+        self.clients: tuple[Member, ...] = ()
+        self.run: Run | None = None
+        self.runs: dict[str, int] = {}  # run id → its number, in order of appearance
+        self.terminal_runs: dict[str, int] = {}  # cell id → number of the run of its last terminal status
+        self.history = History()
+        self.answers = Answers()
+        self.texts = Texts()
+        self.saved: Saved | None = None
+        self._hash: str | None = None
+        for cell in cells:
+            self.place(cell, len(self.order))
+
+    def cell(self, cell_id: str) -> Cell:
+        """One cell with its outputs, as clients see it."""
+        return self.outputs.fill(self.cells[cell_id])
+
+    def index(self, cell_id: str) -> int:
+        return self.order.index(cell_id)
+
+    def before(self, index: int) -> str | None:
+        """Id of the cell above this position; null at the top."""
+        return self.order[index - 1] if index > 0 else None
+
+    def hash(self) -> str:
+        """The document hash of SPEC.md B0, remembered until the document changes."""
+        if self._hash is None:
+            self._hash = document_hash(self.cells[cell_id] for cell_id in self.order)
+        return self._hash
+
+    def graph(self) -> Graph:
+        edges = tuple(self.edges[key] for key in sorted(self.edges))
+        return Graph(edges=edges, cycles=self.cycles, version=self.graph_version)
+
+    def stored(self) -> tuple[StoredCell, ...]:
+        """What the user wrote, in document order: what files and records hold."""
+        return tuple(StoredCell.of(self.cells[cell_id]) for cell_id in self.order)
+
+    # Changes: for `fold` and `commit`.
+
+    def place(self, cell: Cell, index: int) -> None:
+        """Put a cell at this position; its outputs go to the log."""
+        if cell.id in self.cells:
+            self.order.remove(cell.id)
+        self.order.insert(index, cell.id)
+        self.outputs.load(cell)
+        self.put(bare(cell))
+
+    def put(self, cell: Cell) -> None:
+        self.cells[cell.id] = cell
+        self._hash = None
+
+    def drop(self, cell_id: str) -> None:
+        self.order.remove(cell_id)
+        del self.cells[cell_id]
+        self.outputs.forget(cell_id)
+        self.texts.forget(cell_id)
+        self.terminal_runs.pop(cell_id, None)
+        self._hash = None
+
+    def move(self, cell_id: str, index: int) -> None:
+        self.order.remove(cell_id)
+        self.order.insert(index, cell_id)
+        self._hash = None
+
+    def set_graph(self, graph: Graph) -> None:
+        self.edges = {(edge.from_, edge.to): edge for edge in graph.edges}
+        self.cycles = graph.cycles
+        self.graph_version = graph.version
+
+
+def bare(cell: Cell) -> Cell:
+    """A cell without its outputs."""
+    return msgspec.structs.replace(cell, outputs=(), stdout="", omitted_bytes=None)
+
+
+def new_cell(stored: StoredCell, outputs: tuple[Output, ...] = ()) -> Cell:
+    """A cell nothing has been run of. Connection and result of a SQL cell come from its header line."""
+    header = parse_header(stored.code) if stored.type == "sql" else None
+    return Cell(
+        id=stored.id,
+        type=stored.type,
+        code=stored.code,
+        mode=stored.mode,
+        execution=stored.execution,
+        version=stored.version,
+        status="disabled" if stored.mode == "disabled" else "idle",
+        reads=(),
+        writes=(),
+        diagnostics=(),
+        analysed=False,
+        outputs=outputs,
+        stdout="",
+        name=stored.name,
+        connection=header.connection if header else None,
+        result=header.result if header else None,
+    )
+
+
+def patch_of(cell: Cell) -> CellPatch:
+    """What `cell_updated` carries of this cell."""
+    return CellPatch(**{name: getattr(cell, name) for name in CellPatch.__struct_fields__})
+
+
+def open_state(info: NotebookInfo, cells: Iterable[StoredCell]) -> NotebookState:
+    """A notebook as read from its file, before any command."""
+    return NotebookState(info, (new_cell(stored) for stored in cells))
+
+
+def snapshot(state: NotebookState, *, epoch: str, seq: int) -> Snapshot:
+    """The state as one frame. Outputs that a pending clear will empty are left out: folding on gives the same."""
+    return Snapshot(
+        epoch=epoch,
+        seq=seq,
+        revision=state.revision,
+        hash=state.hash(),
+        notebook=state.info,
+        cells=tuple(state.cell(cell_id) for cell_id in state.order),
+        graph=state.graph(),
+        kernel=state.kernel,
+        db=tuple(state.db[name] for name in sorted(state.db)),
+        clients=state.clients,
+        run=state.run,
+    )
+
+
+def from_snapshot(frame: Snapshot) -> NotebookState:
+    """What a client that loads this frame holds. History and answers are the gateway's own and not in it."""
+    state = NotebookState(frame.notebook, frame.cells, revision=frame.revision)
+    state.set_graph(frame.graph)
+    state.kernel = frame.kernel
+    state.db = {connection.name: connection for connection in frame.db}
+    state.clients = frame.clients
+    state.run = frame.run
+    return state
+
+
+def image(state: NotebookState) -> Image:
+    """Everything the journal needs to start a segment."""
+    undo, redo = state.history.stacks()
+    return Image(
+        revision=state.revision,
+        cells=state.stored(),
+        name=state.info.name,
+        settings=state.info.settings,
+        undo=undo,
+        redo=redo,
+        answers=tuple(state.answers),
+        saved=state.saved,
+    )
+
+
+def from_image(frame: Image, info: NotebookInfo) -> NotebookState:
+    """The document as the journal's image has it; `info` gives id and path."""
+    named = msgspec.structs.replace(info, name=frame.name, settings=frame.settings)
+    state = NotebookState(named, (new_cell(stored) for stored in frame.cells), revision=frame.revision)
+    state.history = History(frame.undo, frame.redo)
+    state.answers = Answers(frame.answers)
+    state.saved = frame.saved
+    return state
+
+
+DEFAULT_SETTINGS = Settings()

@@ -1,0 +1,32 @@
+"""Recent texts of each cell, by version and author: the bases of three-way merges. Pure and bounded."""
+
+from collections import deque
+from dataclasses import dataclass
+
+KEPT = 32  # versions of one cell
+KEPT_CHARACTERS = 2**18  # in the kept versions of one cell; the newest is always kept
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    version: int
+    code: str
+    author: str
+
+
+class Texts:
+    def __init__(self) -> None:
+        self._cells: dict[str, deque[Text]] = {}
+
+    def note(self, cell_id: str, version: int, code: str, author: str) -> None:
+        kept = self._cells.setdefault(cell_id, deque(maxlen=KEPT))
+        kept.append(Text(version, code, author))
+        size = sum(len(text.code) for text in kept)
+        while len(kept) > 1 and size > KEPT_CHARACTERS:
+            size -= len(kept.popleft().code)
+
+    def get(self, cell_id: str, version: int) -> Text | None:
+        return next((text for text in self._cells.get(cell_id, ()) if text.version == version), None)
+
+    def forget(self, cell_id: str) -> None:
+        self._cells.pop(cell_id, None)
