@@ -36,7 +36,7 @@ class Diagnostic:
 class CallEffects:
     """What code does when it is *called*: it happens at the place of whoever uses the name it is bound to."""
 
-    reads: frozenset[str] = NOTHING
+    reads: frozenset[str] = NOTHING  # names of `builtins` included: a cell may write such a name
     changes: frozenset[str] = NOTHING
     may_bind: frozenset[str] = NOTHING  # declared `global` and stored
     makes_callables: bool = False  # its result may hold functions or classes defined inside
@@ -62,7 +62,11 @@ class CellCode:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """Names needed from outside and names given. `binds`, `may_bind`, `deletes` and `changes` refine `writes`."""
+    """Names needed from outside and names given. `binds`, `may_bind`, `deletes` and `changes` refine `writes`.
+
+    `reads` holds the names that only bodies of this cell's own functions read as well; those are repeated in
+    `call_time`, and `immediate_reads` are the others: only they order, pull and bind below.
+    """
 
     reads: frozenset[str] = NOTHING
     writes: frozenset[str] = NOTHING
@@ -80,3 +84,8 @@ class Analysis:
     carries: Mapping[str, tuple[Carry, ...]] = field(default_factory=dict)  # written name → where its calls come from
     opaque: bool = False  # exec, globals(), foreign magic: any name may be read or written
     parses: bool = True
+    call_time: frozenset[str] = NOTHING  # subset of reads (builtins left out): read by function bodies only
+
+    @property
+    def immediate_reads(self) -> frozenset[str]:
+        return self.reads - self.call_time
