@@ -1,0 +1,87 @@
+"""The port between a SQL cell and a database: two real implementations, DuckDB natively and SQLAlchemy."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tailrace_kernel.sql.binding import Bound
+from tailrace_kernel.sql.grid import Grid
+from tailrace_kernel.sql.schema import SchemaNode
+from tailrace_kernel.sql_statements import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How much of a result is fetched: `rows` None is all of them, within `bytes` of Arrow."""
+
+    rows: int | None
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one statement gave: a grid if it returns rows, and a count where one is known."""
+
+    grid: Grid | None
+    rows: int | None
+
+
+class Session(Protocol):
+    """One cell on one connection of the database."""
+
+    def execute(self, bound: Bound, statement: Statement, keep: Keep | None) -> Answer:
+        """Run one statement; `keep` None: its rows are not wanted. Raises what the driver raises."""
+        ...
+
+    def interrupt(self) -> None:
+        """Make the statement that runs now fail; called from another thread."""
+        ...
+
+    def commit(self) -> None:
+        """End the transaction for good. Raises if the cell left one of its own open."""
+        ...
+
+    def rollback(self) -> None:
+        """Take back what the transaction did; never raises."""
+        ...
+
+    def close(self) -> None:
+        """Give the connection back; never raises."""
+        ...
+
+
+class Engine(Protocol):
+    """One database under one name."""
+
+    @property
+    def dialect(self) -> str: ...  # SQLAlchemy's word
+    @property
+    def sqlglot_dialect(self) -> str: ...
+    @property
+    def driver(self) -> str: ...
+    @property
+    def server_version(self) -> str: ...
+    @property
+    def paramstyle(self) -> str: ...  # PEP 249, and `dollar`: $name
+    @property
+    def read_only(self) -> bool: ...
+
+    def begin(self, frames: Mapping[str, object], *, autocommit: bool) -> Session:
+        """A session with `frames` registered as tables, in a transaction unless `autocommit`."""
+        ...
+
+    def normalise(self, value: object, source: str) -> object:
+        """`value` as the driver takes it; raises db_parameter naming `source`."""
+        ...
+
+    def error_text(self, error: BaseException) -> str:
+        """The driver's words, cleaned and without secrets."""
+        ...
+
+    def error_line(self, error: BaseException) -> int | None:
+        """Line of the statement, from 1, if the driver knows."""
+        ...
+
+    def schema(self, path: Sequence[str]) -> tuple[SchemaNode, ...]: ...
+
+    def close(self) -> None: ...
