@@ -195,7 +195,7 @@ class Member(Wire, frozen=True, kw_only=True):
     cell_id: str | None = None
 
 
-class Settings(Wire, frozen=True, kw_only=True):
+class Settings(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """Settings of one notebook; `auto_run` is the page's 1.5 s timer."""
 
     auto_run: bool = True

@@ -61,14 +61,14 @@ class _Writer:
         if config.tag is not None:
             lines.append(f'  {config.tag_field}: "{config.tag}";')
         for field in msgspec.structs.fields(struct):
-            optional, spelled = self._field(field, hints[field.name])
+            optional, spelled = self._field(field, hints[field.name], config.omit_defaults)
             lines.append(f"  {field.encode_name}{'?' if optional else ''}: {spelled};")
         self.parts.append(f"export interface {name} {{\n" + "\n".join(lines) + "\n}\n")
         return name
 
-    def _field(self, field: Any, hint: Any) -> tuple[bool, str]:
+    def _field(self, field: Any, hint: Any, omit_defaults: bool) -> tuple[bool, str]:
         # The stream numbers an event before it leaves, so `seq`, `ts` and `notebookId` are always there.
-        always = field.required or (field.encode_name in {"seq", "ts", "notebookId"})
+        always = field.required or not omit_defaults or (field.encode_name in {"seq", "ts", "notebookId"})
         if always:
             return False, self._spell(hint)
         nullable = type(None) in typing.get_args(hint) and field.default is not None
@@ -101,7 +101,7 @@ class _Writer:
 
 _SCALARS: dict[Any, str] = {
     str: "string",
-    bytes: "Uint8Array",
+    bytes: "string | Uint8Array",  # base64 in JSON, bin in msgpack
     int: "number",
     float: "number",
     bool: "boolean",

@@ -646,9 +646,9 @@ export interface ProjectChangedOnDisk {
 }
 
 export interface Settings {
-  autoRun?: boolean;
-  lazy?: boolean;
-  cutoff?: boolean;
+  autoRun: boolean;
+  lazy: boolean;
+  cutoff: boolean;
 }
 
 export interface NotebookUpdated {
