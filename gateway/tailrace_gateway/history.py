@@ -4,7 +4,8 @@ Knows steps, not the document: whether a step can still be taken back is for `do
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 from tailrace_gateway.records import Record, Step
 
@@ -23,6 +24,10 @@ class History:
     def last_undone(self, client: str) -> Step | None:
         """The step that redo would bring back."""
         return _last(self._redo, client)
+
+    def since(self, revision: int) -> Iterator[Step]:
+        """Steps in force that came after this revision, newest first."""
+        return takewhile(lambda step: step.revision > revision, reversed(self._undo))
 
     def note(self, record: Record) -> None:
         """A record was applied: move its step between the stacks. A record without an inverse is no step."""

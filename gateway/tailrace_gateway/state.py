@@ -53,6 +53,7 @@ class NotebookState:
         "outputs",
         "revision",
         "run",
+        "run_count",
         "runs",
         "saved",
         "terminal_runs",
@@ -72,7 +73,8 @@ class NotebookState:
         self.db: dict[str, Connection] = {}
         self.clients: tuple[Member, ...] = ()
         self.run: Run | None = None
-        self.runs: dict[str, int] = {}  # run id → its number, in order of appearance
+        self.run_count = 0
+        self.runs: dict[str, int] = {}  # run id → its number, in order of appearance, from 1
         self.terminal_runs: dict[str, int] = {}  # cell id → number of the run of its last terminal status
         self.history = History()
         self.answers = Answers()
@@ -142,7 +144,7 @@ class NotebookState:
 
 def bare(cell: Cell) -> Cell:
     """A cell without its outputs."""
-    return msgspec.structs.replace(cell, outputs=(), stdout="", omitted_bytes=None)
+    return msgspec.structs.replace(cell, outputs=(), stdout="", error=None, omitted_bytes=None)
 
 
 def new_cell(stored: StoredCell, outputs: tuple[Output, ...] = ()) -> Cell:
@@ -159,7 +161,7 @@ def new_cell(stored: StoredCell, outputs: tuple[Output, ...] = ()) -> Cell:
         reads=(),
         writes=(),
         diagnostics=(),
-        analysed=False,
+        analysed=stored.type == "markdown",
         outputs=outputs,
         stdout="",
         name=stored.name,

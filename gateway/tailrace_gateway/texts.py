@@ -28,5 +28,10 @@ class Texts:
     def get(self, cell_id: str, version: int) -> Text | None:
         return next((text for text in self._cells.get(cell_id, ()) if text.version == version), None)
 
+    def author_since(self, cell_id: str, version: int, reader: str) -> str | None:
+        """The last one but `reader` who wrote a text newer than this version; null when there is none."""
+        newer = (text.author for text in reversed(self._cells.get(cell_id, ())) if text.version > version)
+        return next((author for author in newer if author not in ("", reader)), None)
+
     def forget(self, cell_id: str) -> None:
         self._cells.pop(cell_id, None)
