@@ -7,13 +7,12 @@ import os
 import sys
 
 from tailrace_cli.refusal import RefusedError
-from tailrace_kernel.sql.secrets import redact
 
 
 def database_url(spelled: str) -> str | None:
-    """The URL that `spelled` names; None is the embedded DuckDB.
+    """The URL that is meant; None is the embedded DuckDB. Raises RefusedError, whose sentence repeats no secret.
 
-    `env:NAME`, `keyring:NAME`, `-` (stdin), `duckdb` (the embedded one), or a URL without password. Raises RefusedError, in a sentence that repeats no secret.
+    Spelled `env:NAME`, `keyring:NAME`, `-` (a line of stdin), `duckdb` (the embedded one), or a URL without password.
     """
     if spelled == "duckdb":
         return None
@@ -28,6 +27,8 @@ def database_url(spelled: str) -> str | None:
         if url := os.environ.get(name):
             return url
         raise RefusedError(f"The environment variable {name} is not set: export it with the database URL.")
+    from tailrace_kernel.sql.secrets import redact  # its package brings the database engines along
+
     if redact(spelled) != spelled:
         raise RefusedError(
             "A URL with a password is not taken on the command line, where everybody on this machine can read it: "
