@@ -23,14 +23,13 @@ ANSWER_SECONDS = 10.0  # for requests that run no user code
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--existing", type=Path, metavar="FILE", help="connection file (default: the newest one)")
-    encoding = parser.add_mutually_exclusive_group()
-    encoding.add_argument("--json", dest="encoding", action="store_const", const="json", help="speak JSON (default)")
-    encoding.add_argument("--msgpack", dest="encoding", action="store_const", const="msgpack", help="speak msgpack")
-    parser.set_defaults(main=main, encoding="json")
+    _add_shared(parser)
+    parser.set_defaults(main=main, existing=None, encoding="json")
+    shared = argparse.ArgumentParser(add_help=False)
+    _add_shared(shared)
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
-    register = actions.add_parser("register", help="register a cell, or replace it")
+    register = actions.add_parser("register", help="register a cell, or replace it", parents=[shared])
     register.add_argument("cell_id", metavar="CELL")
     register.add_argument("code", nargs="?", default="-", metavar="CODE", help="the code, or - to read it from stdin")
     register.add_argument("--type", dest="cell_type", choices=get_args(CellType), default="python")
@@ -42,12 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     register.add_argument("--connection", help="database connection of an SQL cell")
     register.add_argument("--result", help="name for the result of an SQL cell")
 
-    remove = actions.add_parser("remove", help="remove a cell and its names; readers run again")
+    remove = actions.add_parser("remove", help="remove a cell and its names; readers run again", parents=[shared])
     remove.add_argument("cell_id", metavar="CELL")
     remove.add_argument("--keep-dependents", action="store_true", help="do not run the readers")
 
     for name, summary in (("execute", "run cells and what depends on them"), ("plan", "what a run would do")):
-        run = actions.add_parser(name, help=summary)
+        run = actions.add_parser(name, help=summary, parents=[shared])
         run.add_argument("cell_ids", nargs="*", metavar="CELL")
         run.add_argument("--mode", choices=get_args(RunMode), default="reactive")
         if name == "execute":
@@ -55,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             run.add_argument("--events", action="store_true", help="print every IOPub message of the run, too")
             run.add_argument("--timeout", type=_seconds, help="give up waiting after so many seconds")
 
-    db = actions.add_parser("db", help="put a database connection in force")
+    db = actions.add_parser("db", help="put a database connection in force", parents=[shared])
     db.add_argument(
         "url", help="env:NAME, keyring:NAME, - (stdin), duckdb (the embedded one), or a URL without password"
     )
@@ -63,22 +62,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     db.add_argument("--read-only", action="store_true")
     db.add_argument("--connect-timeout", type=_seconds, default=8.0, metavar="SECONDS")
 
-    actions.add_parser("graph", help="every cell with reads, writes, status; edges and cycles")
-    variables = actions.add_parser("vars", help="names of the namespace with types and previews")
+    actions.add_parser("graph", help="every cell with reads, writes, status; edges and cycles", parents=[shared])
+    variables = actions.add_parser("vars", help="names of the namespace with types and previews", parents=[shared])
     variables.add_argument("names", nargs="*", metavar="NAME")
 
-    watch = actions.add_parser("watch", help="print IOPub messages as JSON lines until interrupted")
+    watch = actions.add_parser("watch", help="print IOPub messages as JSON lines until interrupted", parents=[shared])
     watch.add_argument("--table", action="store_true", help="show a live table of cells instead")
     watch.add_argument("--idle", type=_seconds, metavar="SECONDS", help="stop after so many seconds without a message")
 
-    replay = actions.add_parser("replay", help="print IOPub messages that were missed as JSON lines")
+    replay = actions.add_parser("replay", help="print IOPub messages that were missed as JSON lines", parents=[shared])
     replay.add_argument("--since", type=_not_negative, default=0, metavar="SEQ", help="last number held (default 0)")
     replay.add_argument("--epoch", help="epoch of that number (default: the kernel's own)")
     replay.add_argument("--limit", type=_not_negative, default=1000)
 
-    actions.add_parser("ping", help="is the kernel there?")
-    interrupt = actions.add_parser("interrupt", help="stop what runs")
+    actions.add_parser("ping", help="is the kernel there?", parents=[shared])
+    interrupt = actions.add_parser("interrupt", help="stop what runs", parents=[shared])
     interrupt.add_argument("run_id", nargs="?", metavar="RUN", help="only if this run is still on")
+
+
+def _add_shared(parser: argparse.ArgumentParser) -> None:
+    """Options that may stand before or after the action; an absent one must not hide what stood before it."""
+    missing = argparse.SUPPRESS
+    where = "connection file (default: the newest one)"
+    parser.add_argument("--existing", type=Path, metavar="FILE", default=missing, help=where)
+    encoding = parser.add_mutually_exclusive_group()
+    for word, note in (("json", " (default)"), ("msgpack", "")):
+        flag = encoding.add_argument(f"--{word}", dest="encoding", action="store_const", const=word, default=missing)
+        flag.help = f"speak {word}{note}"
 
 
 def main(chosen: argparse.Namespace) -> int:
