@@ -1,0 +1,51 @@
+"""Tables: which calls change their receiver or an argument in place, and which results share objects with them.
+
+Plain knowledge about builtin containers, NumPy, pandas, scikit-learn and the standard library; no analysis here.
+"""
+
+METHODS = frozenset(
+    # list, bytearray, array, deque
+    "append extend insert pop remove clear sort reverse appendleft popleft extendleft rotate fromlist frombytes "
+    # dict, set, Counter, OrderedDict
+    "add discard update setdefault popitem difference_update intersection_update symmetric_difference_update "
+    "subtract move_to_end __setitem__ __delitem__ __setattr__ __delattr__ __iadd__ __ior__ "
+    # arrays and frames
+    "fill put itemset resize partition setflags "
+    # estimators
+    "fit partial_fit fit_transform fit_predict "
+    # tensors
+    "add_ sub_ mul_ div_ zero_ fill_ copy_ clamp_ normal_ uniform_ requires_grad_".split()
+)
+
+# function → the positional arguments that it changes
+FUNCTIONS: dict[str, tuple[int, ...]] = {
+    **dict.fromkeys(("next", "anext", "setattr", "delattr"), (0,)),
+    **dict.fromkeys(("heappush", "heappop", "heapify", "heapreplace", "heappushpop"), (0,)),
+    **dict.fromkeys(("shuffle", "insort", "insort_left", "insort_right", "setitem", "delitem"), (0,)),
+    **dict.fromkeys(("copyto", "putmask", "place", "fill_diagonal", "put_along_axis"), (0,)),
+}
+
+# Called by attribute (`list.append(x, 1)`), these receive the object as first argument.
+CONTAINER_TYPES = frozenset({"list", "dict", "set", "bytearray", "deque"})
+
+# Results are fresh containers of the arguments' elements …
+HOLDING_FUNCTIONS = frozenset(
+    "list tuple set frozenset dict sorted reversed iter aiter enumerate zip filter deque OrderedDict defaultdict chain "
+    "islice cycle copy partial".split()
+)
+# … or one of them.
+PICKING_FUNCTIONS = frozenset({"next", "anext", "min", "max", "getattr", "choice", "getitem"})
+HOLDING_METHODS = frozenset({"items", "values", "copy", "most_common", "elements"})
+PICKING_METHODS = frozenset({"get", "pop", "setdefault", "popitem", "popleft", "__getitem__", "__iter__", "__next__"})
+# Arrays: the result is the same memory.
+VIEW_METHODS = frozenset({"view", "reshape", "ravel", "squeeze", "swapaxes"})
+
+# Results call what they are given.
+WRAPPERS = frozenset(
+    "partial partialmethod wraps cache lru_cache cached_property singledispatch total_ordering vectorize jit njit vmap "
+    "pmap grad staticmethod classmethod property contextmanager map filter".split()
+)
+
+# Names of `builtins` through which any name may be read or written.
+OPAQUE_FUNCTIONS = frozenset({"exec", "eval", "globals"})
+OPAQUE_AT_TOP = frozenset({"locals", "vars"})  # without arguments, outside functions

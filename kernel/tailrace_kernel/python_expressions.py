@@ -1,0 +1,298 @@
+"""Expressions, in the order in which Python evaluates them: what each reads and changes, and what its value may be."""
+
+import ast
+import builtins
+from collections.abc import Callable, Iterable
+
+from tailrace_kernel import in_place
+from tailrace_kernel.facts import CallEffects
+from tailrace_kernel.ipython_magics import MagicCall, magic_call
+from tailrace_kernel.python_names import Names, called
+from tailrace_kernel.python_scopes import ScopeKind, block_bindings, defaults, target_names
+from tailrace_kernel.python_state import join
+from tailrace_kernel.python_values import NO_CARRIES, UNKNOWN, Value, either
+
+BUILTINS = frozenset(dir(builtins))
+
+Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+
+
+class Expressions:
+    """`function_effects` analyses a body that runs when called; `run_magic` does what an IPython call does."""
+
+    def __init__(
+        self,
+        names: Names,
+        function_effects: Callable[[ast.Lambda], CallEffects],
+        run_magic: Callable[[MagicCall], None],
+    ) -> None:
+        self.names = names
+        self.function_effects = function_effects
+        self.run_magic = run_magic
+        self._handlers: dict[type[ast.AST], Callable[..., Value]] = {
+            ast.Name: self._name,
+            ast.Constant: lambda node: UNKNOWN,
+            ast.Attribute: self._attribute,
+            ast.Subscript: self._subscript,
+            ast.Call: self._call,
+            ast.Tuple: self._display,
+            ast.List: self._display,
+            ast.Set: self._display,
+            ast.Dict: self._dict,
+            ast.Starred: lambda node: self.value(node.value).element(),
+            ast.IfExp: self._if_expression,
+            ast.BoolOp: self._bool_operation,
+            ast.BinOp: self._binary_operation,
+            ast.Compare: self._compare,
+            ast.NamedExpr: self._named,
+            ast.Lambda: self._lambda,
+            ast.Await: self._await,
+            ast.ListComp: self._comprehension,
+            ast.SetComp: self._comprehension,
+            ast.GeneratorExp: self._comprehension,
+            ast.DictComp: self._comprehension,
+        }
+
+    def value(self, node: ast.expr) -> Value:
+        """Evaluate; the caller stores the value or calls `use`."""
+        return self._handlers.get(type(node), self._other)(node)
+
+    def use(self, node: ast.expr) -> Value:
+        value = self.value(node)
+        if value.calls is not None:
+            self.names.use(value)
+        return value
+
+    def use_all(self, nodes: Iterable[ast.expr]) -> None:
+        for node in nodes:
+            self.use(node)
+
+    def change(self, node: ast.expr, value: Value) -> None:
+        """The object that `node` evaluated to is changed in place."""
+        self.names.change(value, root_name(node))
+
+    def store_target(self, node: ast.Attribute | ast.Subscript, stored: Value = UNKNOWN) -> None:
+        """`node = …`, or `del node`: the object that holds it changes."""
+        holder = self.use(node.value)
+        if isinstance(node, ast.Subscript):
+            self.use(node.slice)
+        self.change(node.value, holder)
+        self.names.enrich(root_name(node), stored)
+
+    def _other(self, node: ast.AST) -> Value:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                self.use(child)
+            elif not isinstance(child, ast.expr_context | ast.operator | ast.unaryop | ast.cmpop):
+                self._other(child)
+        return UNKNOWN
+
+    def _name(self, node: ast.Name) -> Value:
+        return self.names.load(node.id)
+
+    def _attribute(self, node: ast.Attribute) -> Value:
+        return self.use(node.value)
+
+    def _subscript(self, node: ast.Subscript) -> Value:
+        value = self.value(node.value)
+        self.use(node.slice)
+        return value.element()
+
+    def _display(self, node: ast.Tuple | ast.List | ast.Set) -> Value:
+        return either([self.value(element).inside() for element in node.elts])
+
+    def _dict(self, node: ast.Dict) -> Value:
+        values: list[Value] = []
+        for key, item in zip(node.keys, node.values, strict=True):
+            if key is not None:
+                self.use(key)
+            value = self.value(item)
+            values.append((value.element() if key is None else value).inside())
+        return either(values)
+
+    def _if_expression(self, node: ast.IfExp) -> Value:
+        self.use(node.test)
+        entry = self.names.state.copy()
+        first = self.value(node.body)
+        after, self.names.state = self.names.state, entry
+        second = self.value(node.orelse)
+        self.names.state = join((after, self.names.state))
+        return either((first, second))
+
+    def _maybe(self, nodes: Iterable[ast.expr], evaluate: Callable[[ast.expr], Value]) -> list[Value]:
+        """Parts that run only if those before them allow it."""
+        values = []
+        for node in nodes:
+            before = self.names.state.copy() if _may_bind(node) else None
+            values.append(evaluate(node))
+            if before is not None:
+                self.names.state = join((before, self.names.state))
+        return values
+
+    def _bool_operation(self, node: ast.BoolOp) -> Value:
+        first, *others = node.values
+        return either([self.value(first), *self._maybe(others, self.value)])
+
+    def _compare(self, node: ast.Compare) -> Value:
+        self.use(node.left)
+        first, *others = node.comparators
+        self.use(first)
+        self._maybe(others, self.use)
+        return UNKNOWN
+
+    def _binary_operation(self, node: ast.BinOp) -> Value:
+        """A loop down the left side: a sum of a thousand terms is a tree a thousand deep."""
+        rights: list[ast.expr] = []
+        left: ast.expr = node
+        while isinstance(left, ast.BinOp):
+            rights.append(left.right)
+            left = left.left
+        self.use(left)
+        self.use_all(reversed(rights))
+        return UNKNOWN
+
+    def _named(self, node: ast.NamedExpr) -> Value:
+        value = self.value(node.value)
+        self.names.bind(node.target.id, value, scope=self.names.scope.assignment_scope())
+        return value
+
+    def _await(self, node: ast.Await) -> Value:
+        return self.value(node.value)
+
+    def _lambda(self, node: ast.Lambda) -> Value:
+        self.use_all(defaults(node.args))
+        effects = self.function_effects(node)
+        self.names.define(effects)
+        return Value(calls=effects)
+
+    def _comprehension(self, node: Comprehension) -> Value:
+        names = self.names
+        outer, before = names.scope, names.state.copy() if _may_bind(node) else None
+        source = self.use(node.generators[0].iter)
+        targets = target_names([generator.target for generator in node.generators])
+        names.scope = outer.child(ScopeKind.COMPREHENSION, targets)
+        for position, generator in enumerate(node.generators):
+            value = source if position == 0 else self.use(generator.iter)
+            self.assign(generator.target, value.element())
+            self.use_all(generator.ifs)
+        if isinstance(node, ast.DictComp):
+            self.use(node.key)
+            result = self.value(node.value)
+        else:
+            result = self.value(node.elt)
+        names.scope = outer
+        if before is not None:
+            names.state = join((before, names.state))
+        return result.inside()
+
+    def assign(self, target: ast.expr, value: Value, source: ast.expr | None = None) -> None:
+        """Bind `target`; `source` is the expression that gave `value`, if there is one."""
+        match target:
+            case ast.Name(id=name):
+                self.names.bind(name, value)
+                if isinstance(source, ast.Lambda):
+                    self.names.note_function(name)
+            case ast.Tuple(elts=targets) | ast.List(elts=targets):
+                for inner in targets:
+                    starred = isinstance(inner, ast.Starred)
+                    element = value.element()
+                    self.assign(inner.value if starred else inner, element.inside() if starred else element)
+            case ast.Starred(value=inner):
+                self.assign(inner, value)
+            case ast.Attribute() | ast.Subscript():
+                self.store_target(target, value)
+            case _:
+                self.use(target)
+
+    def _call(self, node: ast.Call) -> Value:
+        magic = magic_call(node)
+        if magic is not None:
+            self.run_magic(magic)
+            return UNKNOWN
+        function = node.func
+        receiver = self.use(function.value) if isinstance(function, ast.Attribute) else None
+        callee = self.use(function) if receiver is None else receiver
+        arguments = [self.use(argument) for argument in node.args]
+        keywords = {keyword.arg: self.use(keyword.value) for keyword in node.keywords}
+        name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+        self._changes(node, name, receiver, arguments)
+        self._opacity(node)
+        return self._result(node, name, callee, arguments, list(keywords.values()))
+
+    def _changes(self, node: ast.Call, name: str, receiver: Value | None, arguments: list[Value]) -> None:
+        function = node.func
+        if isinstance(function, ast.Attribute) and receiver is not None:
+            if name in in_place.METHODS:
+                self.change(function.value, receiver)
+            for keyword in node.keywords:
+                constant = isinstance(keyword.value, ast.Constant) and not keyword.value.value
+                if keyword.arg == "inplace" and not constant:
+                    self.change(function.value, receiver)
+            unbound = isinstance(function.value, ast.Name) and function.value.id in in_place.CONTAINER_TYPES
+            if unbound and name in in_place.METHODS and node.args:
+                self.change(node.args[0], arguments[0])
+        for keyword in node.keywords:
+            if keyword.arg == "out" and not isinstance(keyword.value, ast.Constant):
+                self.change(keyword.value, self.value(keyword.value))
+        for position in in_place.FUNCTIONS.get(name, ()):
+            if position < len(node.args) and not isinstance(node.args[position], ast.Starred):
+                self.change(node.args[position], arguments[position])
+
+    def _opacity(self, node: ast.Call) -> None:
+        if not isinstance(node.func, ast.Name) or node.func.id in self.names.state.bound:
+            return
+        name = node.func.id
+        at_top = not self.names.is_function and not node.args and not node.keywords
+        if name in in_place.OPAQUE_FUNCTIONS or (at_top and name in in_place.OPAQUE_AT_TOP):
+            self.names.record.opaque = self.names.record.opaque or self.names.scope.variable(name).is_global
+
+    def _result(self, node: ast.Call, name: str, callee: Value, arguments: list[Value], keywords: list[Value]) -> Value:
+        method = isinstance(node.func, ast.Attribute)
+        shared = _shared(name, callee, arguments, method=method)
+        given = [*arguments, *keywords]
+        builtin = not method and name in BUILTINS and name not in self.names.state.bound
+        makes = callee.calls is not None and callee.calls.makes_callables
+        calls = [callee.calls] if makes else []
+        carries = NO_CARRIES if builtin else called([callee, *given])
+        if name in in_place.WRAPPERS or makes:
+            calls += [value.calls for value in given]
+            carries |= NO_CARRIES.union(*(value.carries for value in given))
+        if not calls and not carries and shared is UNKNOWN:
+            return UNKNOWN
+        parts = [Value(calls=effects, carries=NO_CARRIES) for effects in calls]
+        holding = Value(shared.same, shared.parts) if shared is not UNKNOWN else UNKNOWN
+        return either([holding, *parts, Value(carries=carries) if carries else UNKNOWN])
+
+
+def _shared(name: str, callee: Value, arguments: list[Value], *, method: bool) -> Value:
+    """Which objects a call's result is or holds, as far as the tables know."""
+    if method and name in in_place.VIEW_METHODS:
+        return callee
+    if method and name in in_place.PICKING_METHODS:
+        return callee.element()
+    if method and name in in_place.HOLDING_METHODS and not arguments:
+        return callee.inside()
+    if name in in_place.PICKING_FUNCTIONS:
+        return either([value.element() for value in arguments])
+    if name in in_place.HOLDING_FUNCTIONS:
+        return either([value.element().inside() for value in arguments])
+    return UNKNOWN
+
+
+def root_name(node: ast.expr) -> str | None:
+    """The name from which `x[0].a.get(k)` is reached."""
+    while True:
+        match node:
+            case ast.Name(id=name):
+                return name
+            case ast.Attribute(value=inner) | ast.Subscript(value=inner) | ast.Starred(value=inner):
+                node = inner
+            case ast.Call(func=ast.Attribute(value=inner)):
+                node = inner
+            case _:
+                return None
+
+
+def _may_bind(node: ast.expr) -> bool:
+    """Whether evaluating `node` may bind something; blocks inside it aside."""
+    return bool(block_bindings([node]).bound)

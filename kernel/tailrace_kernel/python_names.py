@@ -1,0 +1,155 @@
+"""The moves a block makes on variables: load, bind, delete, change, call. Keeps state and record; knows no syntax."""
+
+from dataclasses import dataclass, field
+
+from tailrace_kernel.facts import NOTHING, CallEffects, Carry
+from tailrace_kernel.python_scopes import Scope, Variable
+from tailrace_kernel.python_state import Record, State
+from tailrace_kernel.python_values import UNKNOWN, Value, either, merge_calls
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What a `try` body (or anything that may be left half-way) touched so far."""
+
+    bound: dict[str, list[Value]] = field(default_factory=dict)
+    unbound: set[str] = field(default_factory=set)
+
+
+class Names:
+    """One block that runs at one time: a module with its class bodies and comprehensions, or a function body."""
+
+    def __init__(self, scope: Scope, state: State, *, is_function: bool) -> None:
+        self.scope = scope
+        self.state = state
+        self.record = Record()
+        self.is_function = is_function
+        self.attempts: list[Attempt] = []
+        self.made: list[list[CallEffects]] = []  # what each open class body defines
+
+    def load(self, name: str) -> Value:
+        """A name is read. Whoever takes the value says `use` when it may be called there."""
+        return self._load(self.scope.variable(name))
+
+    def _load(self, variable: Variable) -> Value:
+        known = self.state.values.get(variable.key, UNKNOWN)
+        if variable.key in self.state.bound:
+            return known
+        if variable.is_global:
+            self.record.reads.add(variable.key)
+            outside = Value(frozenset((variable.key,)), NOTHING, None, frozenset((Carry(variable.key, False),)))
+            return either((known, outside))
+        if variable.fallback is not None:
+            return either((known, self._load(Variable(variable.fallback, True))))
+        return known
+
+    def bind(self, name: str, value: Value = UNKNOWN, *, by_import: bool = False, scope: Scope | None = None) -> None:
+        variable = (scope or self.scope).variable(name)
+        self.state.bind(variable.key, value)
+        for attempt in self.attempts:
+            attempt.bound.setdefault(variable.key, []).append(value)
+        if variable.is_global:
+            self.record.stored.add(variable.key)
+            (self.record.imported if by_import else self.record.assigned).add(variable.key)
+
+    def note_function(self, name: str) -> None:
+        """`name` was bound to a function or class that this block defines."""
+        variable = self.scope.variable(name)
+        if variable.is_global:
+            self.record.functions.add(variable.key)
+
+    def delete(self, name: str) -> None:
+        variable = self.scope.variable(name)
+        if variable.is_global:
+            if variable.key not in self.state.bound:
+                self.record.reads.add(variable.key)
+            self.record.deleted.add(variable.key)
+        self.unbind(variable)
+
+    def unbind(self, variable: Variable) -> None:
+        self.state.unbind(variable.key)
+        for attempt in self.attempts:
+            attempt.unbound.add(variable.key)
+
+    def change(self, value: Value, root: str | None) -> None:
+        """An object is changed in place; `root` is the name it was reached from in the source."""
+        if not value.same:
+            return
+        self.record.changes |= value.same
+        self.record.reads |= value.same
+        if root is not None:
+            variable = self.scope.variable(root)
+            name = variable.key if variable.is_global else variable.fallback
+            if name in value.same and name not in self.state.bound:
+                self.record.changed.add(name)
+
+    def enrich(self, root: str | None, value: Value) -> None:
+        """Something callable was stored into the object that `root` names."""
+        part = value.callable_part()
+        if root is None or part is UNKNOWN:
+            return
+        key = self.scope.variable(root).key
+        self.state.values[key] = either((self.state.values.get(key, UNKNOWN), part))
+
+    def use(self, value: Value) -> None:
+        """The value may be called here: what its body does happens now."""
+        if value.calls is not None:
+            self._call(value.calls, set())
+
+    def _call(self, effects: CallEffects, seen: set[str]) -> None:
+        for name in effects.reads:
+            known = self.state.values.get(name, UNKNOWN)
+            if name not in self.state.bound:
+                self.record.reads.add(name)
+            if known.calls is not None and name not in seen:
+                seen.add(name)
+                self._call(known.calls, seen)
+        for name in effects.changes:
+            known = self.state.values.get(name, UNKNOWN)
+            own = NOTHING if name in self.state.bound else frozenset((name,))
+            self.change(Value(known.same | own), None)
+            self.record.changed |= own
+        for name in effects.may_bind:
+            self.record.stored.add(name)
+            self.record.assigned.add(name)
+            self.state.gone.discard(name)
+            self.state.values[name] = either((self.state.values.get(name, UNKNOWN), Value()))
+
+    def define(self, effects: CallEffects) -> None:
+        """A function or class came to be. In a function body what it does counts as done by that body."""
+        self.record.makes_callables = True
+        if self.made:
+            self.made[-1].append(effects)
+        if self.is_function:
+            self._call(effects, set())
+
+    def effects(self) -> CallEffects:
+        """What running this block (a function body) does."""
+        record = self.record
+        return CallEffects(
+            frozenset(record.reads),
+            frozenset(record.changes),
+            frozenset(record.stored | record.deleted),
+            record.makes_callables,
+        )
+
+    def attempt_state(self, entry: State, attempt: Attempt) -> State:
+        """What holds wherever in between the attempt was left."""
+        state = entry.copy()
+        state.live = True
+        state.bound -= attempt.unbound
+        state.gone -= attempt.bound.keys()
+        for key, values in attempt.bound.items():
+            state.values[key] = either((state.values.get(key, UNKNOWN), *values))
+        return state
+
+
+def class_value(made: list[CallEffects], bases: Value, decorators: list[Value]) -> Value:
+    """A class: calling it, or anything of it, does what its methods and bases do."""
+    own = CallEffects(makes_callables=True)
+    return Value(NOTHING, NOTHING, merge_calls((own, *made, bases.calls)), bases.carries | called(decorators))
+
+
+def called(values: list[Value]) -> frozenset[Carry]:
+    """What results of calling `values` carry."""
+    return frozenset(Carry(carry.name, True) for value in values for carry in value.carries)

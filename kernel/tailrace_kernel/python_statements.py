@@ -1,0 +1,498 @@
+"""Statements along every path of a block: which names are bound on all of them, and what is read before that.
+
+An abstract run of the code: branches are walked one after the other and joined, loops twice (what the first round
+binds, the second may see). Dead code is walked too, but nothing it binds counts as bound.
+"""
+
+import ast
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from tailrace_kernel import ipython_magics
+from tailrace_kernel.facts import CallEffects, Diagnostic, Effect
+from tailrace_kernel.ipython_syntax import to_python
+from tailrace_kernel.python_expressions import Expressions, root_name
+from tailrace_kernel.python_names import Attempt, Names, called, class_value
+from tailrace_kernel.python_scopes import (
+    Scope,
+    ScopeKind,
+    annotations,
+    block_bindings,
+    defaults,
+    parameter_names,
+)
+from tailrace_kernel.python_state import State, join
+from tailrace_kernel.python_values import Value, either
+
+MAX_MAGIC_DEPTH = 5  # a cell magic's body may hold a cell magic
+MAX_SECOND_ROUNDS = 3  # nested loops that are walked twice; deeper ones once
+LAZY_ANNOTATIONS = sys.version_info >= (3, 14)
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+@dataclass(slots=True)
+class Loop:
+    breaks: list[State] = field(default_factory=list)
+    continues: list[State] = field(default_factory=list)
+
+
+class Statements:
+    def __init__(self, names: Names, *, lazy_annotations: bool = LAZY_ANNOTATIONS, magic_depth: int = 0) -> None:
+        self.names = names
+        self.lazy_annotations = lazy_annotations
+        self.magic_depth = magic_depth
+        self.expressions = Expressions(names, self._body_effects, self._run_magic)
+        self.loops: list[Loop] = []
+        self._handlers: dict[type[ast.AST], Callable[..., None]] = {
+            ast.Expr: self._expression,
+            ast.Assign: self._assign,
+            ast.AugAssign: self._augmented,
+            ast.AnnAssign: self._annotated,
+            ast.Delete: self._delete,
+            ast.For: self._for,
+            ast.AsyncFor: self._for,
+            ast.While: self._while,
+            ast.If: self._if,
+            ast.With: self._with,
+            ast.AsyncWith: self._with,
+            ast.Try: self._try,
+            ast.Match: self._match,
+            ast.FunctionDef: self._function,
+            ast.AsyncFunctionDef: self._function,
+            ast.ClassDef: self._class,
+            ast.Import: self._import,
+            ast.ImportFrom: self._import_from,
+            ast.Return: self._leave,
+            ast.Raise: self._leave,
+            ast.Break: self._break,
+            ast.Continue: self._continue,
+            ast.Assert: self._assert,
+        }
+        if hasattr(ast, "TryStar"):
+            self._handlers[ast.TryStar] = self._try
+        if hasattr(ast, "TypeAlias"):
+            self._handlers[ast.TypeAlias] = self._type_alias
+
+    @property
+    def state(self) -> State:
+        return self.names.state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self.names.state = state
+
+    def run(self, body: Iterable[ast.stmt]) -> None:
+        for statement in body:
+            handler = self._handlers.get(type(statement))
+            if handler is not None:
+                handler(statement)
+
+    # Simple statements
+
+    def _expression(self, node: ast.Expr) -> None:
+        self.expressions.use(node.value)
+
+    def _assign(self, node: ast.Assign) -> None:
+        first = node.targets[0]
+        if isinstance(first, ast.Tuple | ast.List) and isinstance(node.value, ast.Tuple | ast.List):
+            if self._assign_each(node.targets, node.value):
+                return
+        value = self.expressions.value(node.value)
+        for target in node.targets:
+            self.expressions.assign(target, value, node.value)
+
+    def _assign_each(self, targets: Sequence[ast.expr], source: ast.Tuple | ast.List) -> bool:
+        """`a, b = f, g`: each target gets its own value."""
+        lists = [target.elts for target in targets if isinstance(target, ast.Tuple | ast.List)]
+        plain = len(lists) == len(targets) and all(len(elements) == len(source.elts) for elements in lists)
+        if not plain or any(isinstance(e, ast.Starred) for elements in [*lists, source.elts] for e in elements):
+            return False
+        values = [self.expressions.value(element) for element in source.elts]
+        for elements in lists:
+            for target, value, element in zip(elements, values, source.elts, strict=True):
+                self.expressions.assign(target, value, element)
+        return True
+
+    def _augmented(self, node: ast.AugAssign) -> None:
+        target = node.target
+        if isinstance(target, ast.Name):
+            before = self.names.load(target.id)
+            self.names.use(before)
+            self.expressions.use(node.value)
+            self.names.change(before, target.id)
+            self.names.bind(target.id, Value(before.same, before.parts))
+            return
+        if isinstance(target, ast.Subscript):
+            self.expressions.use(target.slice)
+        holder = self.expressions.use(target.value)
+        self.expressions.use(node.value)
+        self.expressions.change(target.value, holder.element())
+
+    def _annotated(self, node: ast.AnnAssign) -> None:
+        at_call = self.names.is_function and self.names.scope.kind is ScopeKind.FUNCTION
+        if not self.lazy_annotations and not (at_call and node.simple):
+            self.expressions.use(node.annotation)
+        if node.value is not None:
+            self.expressions.assign(node.target, self.expressions.value(node.value), node.value)
+        elif isinstance(node.target, ast.Attribute | ast.Subscript):
+            self.expressions.use(node.target.value)
+
+    def _delete(self, node: ast.Delete) -> None:
+        for target in node.targets:
+            self._delete_target(target)
+
+    def _delete_target(self, target: ast.expr) -> None:
+        match target:
+            case ast.Name(id=name):
+                self.names.delete(name)
+            case ast.Tuple(elts=targets) | ast.List(elts=targets):
+                for inner in targets:
+                    self._delete_target(inner)
+            case ast.Attribute() | ast.Subscript():
+                self.expressions.store_target(target)
+            case _:
+                self.expressions.use(target)
+
+    def _import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            self.names.bind(alias.asname or alias.name.split(".")[0], by_import=True)
+
+    def _import_from(self, node: ast.ImportFrom) -> None:
+        if node.module == "__future__" and any(alias.name == "annotations" for alias in node.names):
+            self.lazy_annotations = True
+        for alias in node.names:
+            if alias.name == "*":
+                self._star_import(node)
+            else:
+                self.names.bind(alias.asname or alias.name, by_import=True)
+
+    def _star_import(self, node: ast.ImportFrom) -> None:
+        module = "." * node.level + (node.module or "")
+        message = f"names that `from {module} import *` brings are not tracked: import them by name"
+        self.names.record.diagnostics.append(Diagnostic("star_import", message, node.lineno, node.col_offset))
+
+    def _assert(self, node: ast.Assert) -> None:
+        self.expressions.use(node.test)
+        if node.msg is not None:
+            before = self.state.copy()
+            self.expressions.use(node.msg)
+            self.state = before
+        if _truth(node.test) is False:
+            self.state.live = False
+
+    def _type_alias(self, node: ast.stmt) -> None:
+        """`type X[T] = …` (3.12): the value is evaluated when somebody asks for it."""
+        target, value = getattr(node, "name"), getattr(node, "value")  # noqa: B009  absent from 3.11's types
+        lazy = ast.Lambda(ast.arguments([], [], None, [], [], None, []), value)
+        effects = self._body_effects(lazy, [*_type_parameters(node)])
+        self.names.define(effects)
+        self.names.bind(target.id, Value(calls=effects))
+
+    # Leaving a path
+
+    def _leave(self, node: ast.Return | ast.Raise) -> None:
+        parts = [node.value] if isinstance(node, ast.Return) else [node.exc, node.cause]
+        self.expressions.use_all(part for part in parts if part is not None)
+        self.state.live = False
+
+    def _break(self, node: ast.Break) -> None:
+        if self.loops:
+            self.loops[-1].breaks.append(self.state.copy())
+        self.state.live = False
+
+    def _continue(self, node: ast.Continue) -> None:
+        if self.loops:
+            self.loops[-1].continues.append(self.state.copy())
+        self.state.live = False
+
+    # Branches
+
+    def _branch(self, entry: State, body: Iterable[ast.stmt], *, live: bool = True) -> State:
+        """The state behind `body` when it starts from `entry`."""
+        self.state = entry.copy()
+        self.state.live = self.state.live and live
+        self.run(body)
+        return self.state
+
+    def _if(self, node: ast.If) -> None:
+        """A loop down the `elif`s: their tree is as deep as there are of them."""
+        ends: list[State] = []
+        current: ast.If = node
+        while True:
+            self.expressions.use(current.test)
+            truth = _truth(current.test)
+            entry = self.state
+            ends.append(self._branch(entry, current.body, live=truth is not False))
+            self.state = entry.copy()
+            self.state.live = self.state.live and truth is not True
+            if len(current.orelse) == 1 and isinstance(current.orelse[0], ast.If):
+                current = current.orelse[0]
+                continue
+            self.run(current.orelse)
+            ends.append(self.state)
+            break
+        self.state = join(ends)
+
+    def _while(self, node: ast.While) -> None:
+        truth = _truth(node.test)
+        entry = self.state.copy()
+        loop, back = self._rounds(entry, node.body, lambda: self.expressions.use(node.test))
+        self.state = join([entry, back])
+        self.expressions.use(node.test)
+        self.state.live = self.state.live and truth is not True
+        self.run(node.orelse)
+        self.state = join([self.state, *loop.breaks])
+
+    def _for(self, node: ast.For | ast.AsyncFor) -> None:
+        element = self.expressions.use(node.iter).element()
+        entry = self.state.copy()
+        loop, back = self._rounds(entry, node.body, lambda: self.expressions.assign(node.target, element))
+        self.state = join([entry, back])
+        self.run(node.orelse)
+        self.state = join([self.state, *loop.breaks])
+
+    def _rounds(self, entry: State, body: Sequence[ast.stmt], head: Callable[[], object]) -> tuple[Loop, State]:
+        """Walk a loop's body once, and again if the first round left other values for the second to see."""
+        loop, back = self._round(entry, body, head)
+        if back.values != entry.values and len(self.loops) < MAX_SECOND_ROUNDS:
+            again = join([entry, back])
+            second, back = self._round(again, body, head)
+            loop.breaks += second.breaks
+        return loop, back
+
+    def _round(self, entry: State, body: Sequence[ast.stmt], head: Callable[[], object]) -> tuple[Loop, State]:
+        loop = Loop()
+        self.state = entry.copy()
+        head()
+        self.loops.append(loop)
+        self.run(body)
+        self.loops.pop()
+        return loop, join([self.state, *loop.continues])
+
+    def _with(self, node: ast.With | ast.AsyncWith) -> None:
+        entry, attempt = self.state.copy(), Attempt()
+        self.names.attempts.append(attempt)
+        for item in node.items:
+            value = self.expressions.use(item.context_expr)
+            if item.optional_vars is not None:
+                self.expressions.assign(item.optional_vars, value)
+        self.run(node.body)
+        self.names.attempts.pop()
+        if any(_swallows(item.context_expr) for item in node.items):
+            self.state = join([self.state, self.names.attempt_state(entry, attempt)])
+
+    def _try(self, node: ast.Try) -> None:
+        entry, whole, attempt = self.state.copy(), Attempt(), Attempt()
+        depth = len(self.loops)
+        leaving = [len(loop.breaks) + len(loop.continues) for loop in self.loops]
+        self.names.attempts += [whole, attempt]
+        self.run(node.body)
+        self.names.attempts.pop()
+        failed = self.names.attempt_state(entry, attempt)
+        self.run(node.orelse)
+        ends = [self.state]
+        for handler in node.handlers:
+            ends.append(self._handler(failed, handler))
+        self.names.attempts.pop()
+        normal = join(ends)
+        if node.finalbody:
+            normal = self._finally(node, normal, self.names.attempt_state(entry, whole), leaving[:depth])
+        self.state = normal
+
+    def _handler(self, failed: State, handler: ast.ExceptHandler) -> State:
+        """The name of the exception is unbound again at the end (language reference, "The try statement")."""
+        self.state = failed.copy()
+        if handler.type is not None:
+            self.expressions.use(handler.type)
+        if handler.name is not None:
+            self.names.bind(handler.name)
+        self.run(handler.body)
+        if handler.name is not None:
+            self.names.unbind(self.names.scope.variable(handler.name))
+        return self.state
+
+    def _finally(self, node: ast.Try, normal: State, failed: State, leaving: list[int]) -> State:
+        final = Attempt()
+        self.names.attempts.append(final)
+        self._branch(failed, node.finalbody)
+        end = self._branch(normal, node.finalbody)
+        self.names.attempts.pop()
+        for loop, count in zip(self.loops, leaving, strict=True):
+            for state in (loop.breaks + loop.continues)[count:]:
+                state.bound -= final.unbound
+        return end
+
+    def _match(self, node: ast.Match) -> None:
+        subject = self.expressions.use(node.subject)
+        ends: list[State] = []
+        for case in node.cases:
+            before = self.state.copy()
+            self._pattern(case.pattern, subject)
+            if case.guard is not None:
+                self.expressions.use(case.guard)
+            matched = self.state.copy()
+            ends.append(self._branch(matched, case.body))
+            self.state = join([before, matched])
+            if case.guard is None and _irrefutable(case.pattern):
+                self.state.live = False
+        self.state = join([*ends, self.state])
+
+    def _pattern(self, pattern: ast.pattern, subject: Value) -> None:
+        match pattern:
+            case ast.MatchValue(value=value):
+                self.expressions.use(value)
+            case ast.MatchAs(pattern=inner, name=name):
+                if inner is not None:
+                    self._pattern(inner, subject)
+                if name is not None:
+                    self.names.bind(name, subject)
+            case ast.MatchStar(name=name):
+                if name is not None:
+                    self.names.bind(name, subject.inside())
+            case ast.MatchSequence(patterns=patterns):
+                for inner in patterns:
+                    self._pattern(inner, subject.element())
+            case ast.MatchOr(patterns=patterns):
+                ends = []
+                entry = self.state
+                for inner in patterns:
+                    self.state = entry.copy()
+                    self._pattern(inner, subject)
+                    ends.append(self.state)
+                self.state = join(ends)
+            case ast.MatchMapping(keys=keys, patterns=patterns, rest=rest):
+                self.expressions.use_all(keys)
+                for inner in patterns:
+                    self._pattern(inner, subject.element())
+                if rest is not None:
+                    self.names.bind(rest, subject.inside())
+            case ast.MatchClass(cls=cls, patterns=patterns, kwd_patterns=keyword_patterns):
+                self.expressions.use(cls)
+                for inner in [*patterns, *keyword_patterns]:
+                    self._pattern(inner, subject.element())
+
+    # Definitions
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        decorators = [self.expressions.use(decorator) for decorator in node.decorator_list]
+        self.expressions.use_all(defaults(node.args))
+        parameters = _type_parameters(node)
+        scope = self._enter_type_scope(parameters)
+        if not self.lazy_annotations:
+            self.expressions.use_all(annotations(node))
+        effects = self._body_effects(node)
+        self.names.scope = scope
+        self.names.define(effects)
+        value = either([Value(calls=effects), *(decorator.callable_part() for decorator in decorators[:0])])
+        self.names.bind(node.name, Value(calls=value.calls, carries=called(decorators)))
+        self.names.note_function(node.name)
+
+    def _class(self, node: ast.ClassDef) -> None:
+        names = self.names
+        decorators = [self.expressions.use(decorator) for decorator in node.decorator_list]
+        outer = self._enter_type_scope(_type_parameters(node))
+        bases = either([self.expressions.use(base) for base in node.bases])
+        self.expressions.use_all(keyword.value for keyword in node.keywords)
+        names.made.append([])
+        names.scope = names.scope.child(ScopeKind.CLASS, block_bindings(node.body), node.name)
+        loops, self.loops = self.loops, []
+        self.run(node.body)
+        self.loops = loops
+        names.scope = outer
+        value = class_value(names.made.pop(), bases, decorators)
+        if value.calls is not None:
+            names.define(value.calls)
+        names.bind(node.name, value)
+        names.note_function(node.name)
+
+    def _enter_type_scope(self, parameters: list[str]) -> Scope:
+        """`def f[T](…)` (3.12): annotations, bases and body see `T`. Gives the scope to go back to."""
+        outer = self.names.scope
+        if parameters:
+            self.names.scope = outer.child(ScopeKind.FUNCTION, block_bindings([], parameters))
+        return outer
+
+    def _body_effects(self, node: FunctionNode, extra: Sequence[str] = ()) -> CallEffects:
+        """What happens when the function is called."""
+        body = [node.body] if isinstance(node, ast.Lambda) else node.body
+        parameters = [*parameter_names(node.args), *extra]
+        scope = self.names.scope.child(ScopeKind.FUNCTION, block_bindings(body, parameters))
+        inner = Names(scope, State(values=self._closure()), is_function=True)
+        walk = Statements(inner, lazy_annotations=self.lazy_annotations, magic_depth=self.magic_depth)
+        if isinstance(node, ast.Lambda):
+            walk.expressions.use(node.body)
+        else:
+            walk.run(node.body)
+        record, outer = inner.record, self.names.record
+        outer.opaque |= record.opaque
+        outer.effects |= record.effects
+        outer.diagnostics += record.diagnostics
+        return inner.effects()
+
+    def _closure(self) -> dict[str, Value]:
+        """Values of enclosing functions' variables; globals are met when the function is called."""
+        return {key: value for key, value in self.state.values.items() if "@" in key}
+
+    # IPython
+
+    def _run_magic(self, call: ipython_magics.MagicCall) -> None:
+        facts = ipython_magics.magic_facts(call)
+        record = self.names.record
+        record.opaque |= facts.opaque
+        if facts.shell:
+            record.effects.add(Effect.SHELL)
+        for source in facts.expressions:
+            self.expressions.use(ast.parse(f"({source})", mode="eval").body)
+        if facts.python is not None:
+            self._run_source(facts.python, inside=facts.inside)
+        for name in facts.binds:
+            self.names.bind(name)
+
+    def _run_source(self, source: str, *, inside: bool) -> None:
+        """Python in the text of a magic; `inside` a function of its own, or as part of the cell."""
+        try:
+            tree = ast.parse(to_python(source))
+        except (SyntaxError, ValueError):
+            self.names.record.opaque = True
+            return
+        if self.magic_depth >= MAX_MAGIC_DEPTH:
+            self.names.record.opaque = True
+            return
+        self.magic_depth += 1
+        if inside:
+            function = ast.Lambda(ast.arguments([], [], None, [], [], None, []), ast.Constant(None))
+            wrapper = ast.FunctionDef("_", function.args, tree.body, [], None, None)
+            self.names.use(Value(calls=self._body_effects(wrapper)))
+        else:
+            self.run(tree.body)
+        self.magic_depth -= 1
+
+
+def _type_parameters(node: ast.AST) -> list[str]:
+    return [parameter.name for parameter in getattr(node, "type_params", [])]
+
+
+def _truth(test: ast.expr) -> bool | None:
+    """What a constant condition is; None if it is none."""
+    return bool(test.value) if isinstance(test, ast.Constant) else None
+
+
+def _swallows(context: ast.expr) -> bool:
+    """Context managers after which the code goes on although their body failed half-way."""
+    callee = context.func if isinstance(context, ast.Call) else context
+    name = callee.attr if isinstance(callee, ast.Attribute) else root_name(callee) or ""
+    return any(word in name.lower() for word in ("suppress", "raises", "ignore", "capture", "swallow"))
+
+
+def _irrefutable(pattern: ast.pattern) -> bool:
+    match pattern:
+        case ast.MatchAs(pattern=None):
+            return True
+        case ast.MatchAs(pattern=inner) if inner is not None:
+            return _irrefutable(inner)
+        case ast.MatchOr(patterns=patterns):
+            return any(_irrefutable(inner) for inner in patterns)
+        case _:
+            return False
