@@ -16,7 +16,7 @@ from tailrace_gateway.cell_ids import same_cells, with_ids
 from tailrace_gateway.ipynb_outputs import Blob, joined, lines, read_outputs, write_outputs
 from tailrace_gateway.records import StoredCell
 from tailrace_gateway.sql_header import parse_header
-from tailrace_protocol.objects import Output, Settings
+from tailrace_protocol.objects import Output, ResultOutput, Settings
 
 EXTRA = "tailrace"
 KERNELSPEC = {"display_name": "Tailrace", "language": "python", "name": "tailrace"}
@@ -32,7 +32,7 @@ class IpynbText:
     cells: tuple[StoredCell, ...] = ()
     nodes: Mapping[str, Node] = field(default_factory=dict)
     outputs: Mapping[str, tuple[Output, ...]] = field(default_factory=dict)
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
     style: Mapping[str, Any] = field(default_factory=lambda: {"indent": 1, "ensure_ascii": False})
     ending: str = "\n"
     text: str = ""
@@ -82,7 +82,8 @@ def write_ipynb(
     settings = former.settings if settings is None else settings
     if former.tree and same_cells(cells, former.cells) and wanted == former.outputs and settings == former.settings:
         return former.text
-    nodes = [_node_of(cell, former, wanted.get(cell.id, ()), blob) for cell in cells]
+    known = {cell.id: cell for cell in former.cells}
+    nodes = [_node_of(cell, known.get(cell.id), former, wanted.get(cell.id, ()), blob) for cell in cells]
     tree = dict(former.tree) or {"cells": [], "metadata": {"kernelspec": KERNELSPEC}, "nbformat": 4}
     tree["cells"] = nodes
     tree["nbformat_minor"] = max(5, tree.get("nbformat_minor", 5))
@@ -113,7 +114,7 @@ def _style_of(tree: Node, text: str) -> tuple[dict[str, Any], str]:
         {"indent": None, "ensure_ascii": ascii_only, "separators": (",", ":")},
         {"indent": None, "ensure_ascii": ascii_only},
     ):
-        if json.dumps(tree, **style) == body:  # type: ignore[arg-type]
+        if json.dumps(tree, **style) == body:
             return dict(style), ending
     return {"indent": indent, "ensure_ascii": ascii_only}, ending
 
@@ -121,7 +122,7 @@ def _style_of(tree: Node, text: str) -> tuple[dict[str, Any], str]:
 def _upgraded(tree: Node) -> Node:
     """An older notebook as nbformat 4."""
     try:
-        upgraded = nbformat.convert(nbformat.from_dict(tree), 4)
+        upgraded = nbformat.convert(nbformat.from_dict(tree), 4)  # type: ignore[no-untyped-call]
     except Exception as error:  # nbformat raises whatever the broken tree provokes
         raise ValueError(f"it is of nbformat {tree['nbformat']} and cannot be upgraded ({error})") from None
     loaded: Node = json.loads(json.dumps(upgraded))
@@ -142,7 +143,7 @@ def _cell_of(node: Node) -> StoredCell:
     name, mode, execution = extra.get("name"), extra.get("mode"), extra.get("execution")
     return StoredCell(
         id=str(node.get("id", "")),
-        type=kind,
+        type=kind,  # type: ignore[arg-type]
         code=code,
         name=name if isinstance(name, str) else None,
         mode=mode if mode in {"auto", "manual", "disabled"} else "auto",
@@ -187,35 +188,51 @@ def _names(code: str) -> tuple[str | None, str | None] | None:
     return (header.connection, header.result) if header and (header.connection or header.result) else None
 
 
-def _node_of(cell: StoredCell, former: IpynbText, outputs: tuple[Output, ...], blob: Blob | None) -> Node:
+def _node_of(
+    cell: StoredCell, known: StoredCell | None, former: IpynbText, outputs: tuple[Output, ...], blob: Blob | None
+) -> Node:
     """The cell's node: the former one where nothing changed, else the former one with what changed."""
     old = former.nodes.get(cell.id)
-    known = next((one for one in former.cells if one.id == cell.id), None) if old is not None else None
-    same = known is not None and same_cells([known], [cell])
-    kind = "markdown" if cell.type == "markdown" else "code"
-    if old is None or (old.get("cell_type") != kind and not same):
-        node: Node = {"cell_type": kind, "id": cell.id, "metadata": {}, "source": []}
-        if kind == "code":
-            node = {"cell_type": kind, "execution_count": None, "id": cell.id, "metadata": {}, "outputs": []} | node
+    kind = "code" if cell.type != "markdown" else "markdown"
+    if old is not None and old.get("cell_type") == "raw" and kind == "markdown":
+        kind = "raw"
+    if old is None or old.get("cell_type") != kind:
+        node = _new_node(kind, cell.id)
         known = None
+    elif old.get("id") != cell.id:
+        node = {key: value for key, value in old.items() if key != "id"} | {"id": cell.id}
     else:
         node = dict(old)
-        if node.get("id") != cell.id:
-            node = {key: value for key, value in node.items() if key != "id"} | {"id": cell.id}
-    if not same:
-        source, needed = _source_of(cell)
-        node["source"] = lines(source)
+    if known is None or not same_cells([known], [cell]):
+        source, extra = _source_of(cell)
         metadata = dict(node.get("metadata") or {})
-        extra = {key: value for key, value in _extra_of(metadata).items() if key not in _OURS} | needed
-        extra |= {"name": cell.name} if cell.name else {}
-        extra |= {"mode": cell.mode} if cell.mode != "auto" else {}
-        extra |= {"execution": cell.execution} if cell.execution != "local" else {}
-        node["metadata"] = _with_extra(metadata, extra)
-    if node["cell_type"] == "code" and outputs != former.outputs.get(cell.id, ()):
+        node["source"] = lines(source)
+        node["metadata"] = _with_extra(metadata, _cell_extra(cell, metadata) | extra)
+    if kind == "code" and outputs != former.outputs.get(cell.id, ()):
         node["outputs"] = write_outputs(outputs, blob)
-        counts = [output.execution_count for output in outputs if hasattr(output, "execution_count")]
-        node["execution_count"] = next((count for count in reversed(counts) if count is not None), None)
+        counts = [output.execution_count for output in outputs if isinstance(output, ResultOutput)]
+        node["execution_count"] = counts[-1] if counts else None
     return node
+
+
+def _new_node(kind: str, cell_id: str) -> Node:
+    """An empty cell, its keys in the order that Jupyter writes them."""
+    node: Node = {
+        "cell_type": kind,
+        "execution_count": None,
+        "id": cell_id,
+        "metadata": {},
+        "outputs": [],
+        "source": [],
+    }
+    return node if kind == "code" else {key: node[key] for key in ("cell_type", "id", "metadata", "source")}
+
+
+def _cell_extra(cell: StoredCell, metadata: Node) -> Node:
+    extra = {key: value for key, value in _extra_of(metadata).items() if key not in _OURS}
+    extra |= {"name": cell.name} if cell.name else {}
+    extra |= {"mode": cell.mode} if cell.mode != "auto" else {}
+    return extra | ({"execution": cell.execution} if cell.execution != "local" else {})
 
 
 def _extra_of(metadata: Node) -> Node:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, assert_never
 
-from tailrace_protocol.objects import DisplayOutput, ErrorOutput, Output, ResultOutput, StreamOutput
+from tailrace_protocol.objects import DisplayOutput, ErrorOutput, Output, ResultOutput, Stream, StreamOutput
 
 Blob = Callable[[str], Any]  # `$url` of a large value → the value, or null when it is gone
 
@@ -29,7 +29,7 @@ def read_outputs(raw: Any) -> tuple[Output, ...]:
 def _read(item: dict[str, Any], index: int) -> Output | None:
     match item.get("output_type"):
         case "stream":
-            stream = "stderr" if item.get("name") == "stderr" else "stdout"
+            stream: Stream = "stderr" if item.get("name") == "stderr" else "stdout"
             return StreamOutput(index=index, stream=stream, text=joined(item.get("text")))
         case "error":
             traceback = item.get("traceback")

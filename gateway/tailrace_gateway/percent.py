@@ -221,7 +221,7 @@ def _export(cell: StoredCell, code: str, extra: Metadata, chunk: Chunk | None, m
         metadata[EXTRA] = ours | extra
     raw = chunk is not None and chunk.raw and cell.type == "markdown"
     kind = "raw" if raw else "markdown" if cell.type == "markdown" else "code"
-    node = from_dict({"cell_type": kind, "source": source, "metadata": metadata})
+    node = from_dict({"cell_type": kind, "source": source, "metadata": metadata})  # type: ignore[no-untyped-call]
     exporter = DoublePercentCellExporter(node, "python", {**_FORMAT, "comment_magics": magics})
     return [line for text in exporter.cell_to_text() for line in text.split("\n")]
 
