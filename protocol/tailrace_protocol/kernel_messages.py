@@ -53,8 +53,11 @@ class GraphDelta(Content, frozen=True, kw_only=True):
 
 
 class AttachRequest(Content, frozen=True, kw_only=True):
+    """`lifeline`: path of a Unix socket on which the client listens; while that connection lives the kernel does."""
+
     client: str
     batch: bool = False
+    lifeline: str | None = None
 
 
 class RegisterCellRequest(Content, frozen=True, kw_only=True):
@@ -91,10 +94,13 @@ class ReorderCellsRequest(Content, frozen=True, kw_only=True):
 
 
 class ExecuteCellsRequest(Content, frozen=True, kw_only=True):
+    """`allow_stdin`: cells named by this request may call `input()`; cells of the cascade never may."""
+
     cell_ids: tuple[CellKey, ...] = ()
     mode: RunMode = "reactive"
     wait: bool = True
     run_id: Name | None = None
+    allow_stdin: bool = False
 
 
 class PlanRequest(Content, frozen=True, kw_only=True):

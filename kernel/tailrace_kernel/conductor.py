@@ -1,0 +1,337 @@
+"""Drives the dataflow machine: one lock, its events out in order, its effects performed on the main thread.
+
+Knows the machine, the namespace, the runner and the outbox; must not know sockets or request formats. Any thread
+may `submit`, `change` or ask; only the main thread runs cells (`drive`). Nothing that can run user code happens
+under the lock: what the namespace lets go of is dropped after it is released.
+"""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, assert_never
+
+from tailrace_kernel.interrupt import Interrupts
+from tailrace_kernel.outbox import Header, Outbox
+from tailrace_kernel.runner import Ended, Runner
+from tailrace_kernel.scheduler import Scheduler
+from tailrace_kernel.stimuli import (
+    Bind,
+    CellDropped,
+    CellSkipped,
+    CellView,
+    Event,
+    Execute,
+    GraphChanged,
+    Interrupted,
+    RunFinished,
+    RunRequested,
+    RunStarted,
+    StatusChanged,
+    Stimulus,
+    UpstreamFailed,
+    VariablesChanged,
+)
+from tailrace_kernel.versions import Namespace
+from tailrace_protocol.kernel_messages import (
+    ExecuteCellsReply,
+    ExecutedCell,
+    KernelEdge,
+    KernelReason,
+    RunFinishedContent,
+    RunStartedContent,
+    SkippedCell,
+    StatusChange,
+)
+from tailrace_protocol.kernel_messages import GraphChanged as GraphChangedContent
+from tailrace_protocol.kernel_messages import VariablesChanged as VariablesChangedContent
+from tailrace_protocol.objects import Status
+
+SLICE = 0.02  # seconds of cells between two turns for comm messages
+
+
+@dataclass(slots=True)
+class Run:
+    """One request under way. `finished` is called once, under no lock, on whatever thread ended the run."""
+
+    run_id: str
+    header: Header  # of the request, with run_id: parent of everything the run publishes
+    message: dict[str, Any]  # the request as a message, for input and comms
+    finished: Callable[["Run"], None]
+    began: float = field(default_factory=time.monotonic)
+    executed: dict[str, ExecutedCell] = field(default_factory=dict)
+    skipped: dict[str, KernelReason] = field(default_factory=dict)
+
+    def reply(self) -> ExecuteCellsReply:
+        skipped = tuple(SkippedCell(cell_id=cell, reason=reason) for cell, reason in self.skipped.items())
+        return ExecuteCellsReply(run_id=self.run_id, executed=tuple(self.executed.values()), skipped=skipped)
+
+
+@dataclass(slots=True)
+class Change:
+    """What one structural step did, gathered from its events for the reply."""
+
+    added_edges: list[KernelEdge] = field(default_factory=list)
+    removed_edges: list[KernelEdge] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+    dropped: CellDropped | None = None
+    started: bool = False  # a run began with it
+
+
+class Conductor:
+    """`wake` is called, under no lock, when there is a cell to run and nobody may be driving."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        namespace: Namespace,
+        runner: Runner,
+        interrupts: Interrupts,
+        outbox: Outbox,
+        wake: Callable[[], None],
+    ) -> None:
+        self.scheduler = scheduler
+        self.lock = threading.Lock()
+        self.edges: dict[tuple[str, str], KernelEdge] = {}
+        self.cycles: tuple[tuple[str, ...], ...] = ()
+        self.graph_version = 0
+        self.writers: dict[str, str] = {}  # name → cell whose version is bound
+        self._namespace = namespace
+        self._runner = runner
+        self._interrupts = interrupts
+        self._outbox = outbox
+        self._wake = wake
+        self._runs: dict[str, Run] = {}
+        self._ended: list[Run] = []
+        self._next: Execute | None = None
+        self._counts: dict[str, int] = {}  # cell → execution count of its last run
+        self._now: tuple[str, Run] | None = None  # cell and run on the main thread
+        self._dropped = False  # the cell in `_next` was interrupted before it began
+
+    # What any thread may ask for.
+
+    def submit(self, run: Run, cell_ids: tuple[str, ...], mode: Any) -> None:
+        """Enqueue a run. Raises TailraceError(unknown_cell), and then nothing was enqueued."""
+        with self.lock:
+            self._runs[run.run_id] = run
+            try:
+                garbage = self._step(RunRequested(run_id=run.run_id, cell_ids=cell_ids, mode=mode), run.header)
+            except BaseException:
+                del self._runs[run.run_id]
+                raise
+        self._after(garbage)
+
+    def change(self, stimulus: Stimulus, header: Header, run: Run | None = None) -> Change:
+        """One structural step. `run` is given when the step may start one. Raises TailraceError(unknown_cell)."""
+        change = Change()
+        with self.lock:
+            if run is not None:
+                self._runs[run.run_id] = run
+            try:
+                garbage = self._step(stimulus, header, change)
+            finally:
+                if run is not None and not change.started:
+                    del self._runs[run.run_id]
+        self._after(garbage)
+        return change
+
+    def interrupt(self, run_id: str) -> bool:
+        """Drop what is pending of a run; true when the run has a cell on the main thread, which needs the signal."""
+        with self.lock:
+            run = self._runs.get(run_id)
+            if run is None:
+                return False
+            if self._now is not None and self._now[1] is run:
+                return True
+            self._dropped = self._next is not None and self._next.run_id == run_id
+            garbage = self._step(Interrupted(run_id=run_id), run.header)
+        self._after(garbage)
+        return False
+
+    def view(self, cell_id: str) -> CellView:
+        with self.lock:
+            return self.scheduler.cell(cell_id)
+
+    def order(self) -> tuple[str, ...]:
+        with self.lock:
+            return self.order_held()
+
+    def order_held(self) -> tuple[str, ...]:
+        """Document order; the caller holds the lock."""
+        return tuple(self.scheduler.order)
+
+    def _after(self, garbage: list[Any]) -> None:
+        """Outside the lock: let go of objects, tell who waits, and see that somebody drives."""
+        garbage.clear()
+        self._tell_ended()
+        if self._next is not None and self._now is None:
+            self._wake()
+
+    def _tell_ended(self) -> None:
+        while self._ended:
+            run = self._ended.pop()
+            run.finished(run)
+
+    # The main thread.
+
+    async def drive(self) -> None:
+        """Run cells until none is due. The caller holds the main shell's lock; cells are awaited in its task."""
+        if self._next is None:
+            return
+        with self._interrupts.watching(), self._runner.cascade():
+            turn = time.monotonic()
+            while (execute := self._next) is not None:
+                await self._run_one(execute)
+                if time.monotonic() - turn > SLICE:
+                    await asyncio.sleep(0)
+                    turn = time.monotonic()
+
+    async def _run_one(self, execute: Execute) -> None:
+        run = self._runs[execute.run_id]
+        with self.lock:
+            self._next, self._now = None, (execute.cell_id, run)
+            dropped, self._dropped = self._dropped, False
+        self._namespace.prepare(execute).clear()
+        if self._interrupts.hit or dropped:
+            ended = Ended("interrupted", 0.0, None)
+        else:
+            header = {**run.header, "cell_id": execute.cell_id}
+            ended = await self._runner.run(execute.cell_id, execute.payload, {**run.message, "header": header})
+        finished, garbage = self._namespace.commit(execute, ended.outcome, ended.seconds)
+        garbage.clear()
+        with self.lock:
+            self._now = None
+            if ended.execution_count is not None:
+                self._counts[execute.cell_id] = ended.execution_count
+            status: Status = ended.outcome
+            run.executed[execute.cell_id] = ExecutedCell(cell_id=execute.cell_id, status=status, seconds=ended.seconds)
+            for name in execute.writes - finished.unbound:
+                self.writers[name] = execute.cell_id
+            left: list[Any] = []
+            if self._interrupts.hit:
+                left += self._step(Interrupted(), run.header)
+            left += self._step(finished, run.header)
+        left.clear()
+        self._tell_ended()
+
+    # Under the lock.
+
+    def _step(self, stimulus: Stimulus, header: Header, change: Change | None = None) -> list[Any]:
+        step = self.scheduler.step(stimulus)
+        for event in step.events:
+            self._publish(event, header, change)
+        garbage: list[Any] = []
+        for effect in step.effects:
+            match effect:
+                case Execute():
+                    self._next = effect
+                case Bind():
+                    garbage.append(self._namespace.apply(effect))
+                    self._note_bound(effect.directions.bind)
+                case _:
+                    assert_never(effect)
+        return garbage
+
+    def _note_bound(self, bound: Iterable[tuple[str, str | None]]) -> None:
+        for name, cell in bound:
+            if cell is None:
+                self.writers.pop(name, None)
+            else:
+                self.writers[name] = cell
+
+    def _publish(self, event: Event, header: Header, change: Change | None) -> None:
+        match event:
+            case StatusChanged():
+                self._publish_status(event, header, change)
+            case GraphChanged():
+                self._take_graph(event, header, change)
+            case RunStarted():
+                run = self._runs[event.run_id]
+                if change is not None:
+                    change.started = True
+                content = RunStartedContent(
+                    run_id=event.run_id,
+                    mode=event.mode,
+                    cells=event.cells,
+                    plan=event.plan,
+                    reason=event.reason,
+                    expected_seconds=event.expected_seconds,
+                )
+                self._outbox.event("run_started", content, run.header)
+            case RunFinished():
+                self._finish(event)
+            case CellSkipped():
+                if event.run_id in self._runs:
+                    self._runs[event.run_id].skipped[event.cell_id] = event.reason
+            case UpstreamFailed():
+                self._publish_upstream(event, header)
+            case CellDropped():
+                if change is not None:
+                    change.dropped = event
+            case VariablesChanged():
+                written, removed = event.written, event.removed
+                self._outbox.event(
+                    "variables_changed", VariablesChangedContent(written=written, removed=removed), header
+                )
+            case _:
+                assert_never(event)
+
+    def _publish_status(self, event: StatusChanged, header: Header, change: Change | None) -> None:
+        run = self._runs.get(event.run_id) if event.run_id is not None else None
+        terminal = event.status in ("success", "error", "interrupted")
+        if change is not None and event.status == "stale":
+            change.stale.append(event.cell_id)
+        self._outbox.status(
+            StatusChange(
+                cell_id=event.cell_id,
+                status=event.status,
+                version=event.version,
+                run_id=event.run_id,
+                reason=event.reason,
+                seconds=event.seconds,
+                execution_count=self._counts.get(event.cell_id) if terminal else None,
+            ),
+            run.header if run is not None else header,
+        )
+
+    def _take_graph(self, event: GraphChanged, header: Header, change: Change | None) -> None:
+        for edge in event.removed_edges:
+            self.edges.pop((edge.from_, edge.to), None)
+        for edge in event.added_edges:
+            self.edges[edge.from_, edge.to] = edge
+        self.cycles, self.graph_version = event.cycles, event.version
+        if change is not None:
+            change.added_edges.extend(event.added_edges)
+            change.removed_edges.extend(event.removed_edges)
+        content = GraphChangedContent(
+            added_cells=event.added_cells,
+            removed_cells=event.removed_cells,
+            added_edges=event.added_edges,
+            removed_edges=event.removed_edges,
+            cycles=event.cycles,
+            version=event.version,
+        )
+        self._outbox.event("graph_changed", content, header)
+
+    def _publish_upstream(self, event: UpstreamFailed, header: Header) -> None:
+        """A cell that was not run because its writer failed has an error output of its own."""
+        run = self._runs.get(event.run_id) if event.run_id is not None else None
+        parent = {**(run.header if run is not None else header), "cell_id": event.cell_id}
+        text = f"{event.ename}: {event.evalue}"
+        self._outbox.standard("error", {"ename": event.ename, "evalue": event.evalue, "traceback": [text]}, parent)
+        if run is not None:
+            reason = KernelReason(code="upstream_failed", names=event.names, from_cells=event.from_cells)
+            run.skipped[event.cell_id] = reason
+
+    def _finish(self, event: RunFinished) -> None:
+        run = self._runs.pop(event.run_id)
+        content = RunFinishedContent(
+            run_id=event.run_id,
+            status=event.status,
+            counts={"success": event.success, "error": event.error, "skipped": event.skipped},
+            seconds=time.monotonic() - run.began,
+        )
+        self._outbox.event("run_finished", content, run.header)
+        self._ended.append(run)

@@ -1,0 +1,73 @@
+"""SIGINT during a run: stops user code where it is, and never the loop that runs it.
+
+Knows signals, frames and asyncio tasks; must not know cells, scheduling or messages. A KeyboardInterrupt that
+leaves an asyncio task is re-raised out of the loop and the kernel hangs, so one is raised only while a guarded
+function is on the stack that catches it. A suspended cell is cancelled instead. The handler takes no lock.
+"""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import CodeType, FrameType
+from typing import Any
+
+
+class Interrupts:
+    """`hit` is true from the signal to the start of the next run; what follows in the cascade is not started."""
+
+    def __init__(self, is_cell_file: Callable[[str], bool]) -> None:
+        self.hit = False
+        self.armed = False  # set by a guarded function, inside its own try
+        self._is_cell_file = is_cell_file
+        self._guards: set[CodeType] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[Any] | None = None
+
+    def guards(self, function: Callable[..., Any]) -> None:
+        """Declare a function that catches KeyboardInterrupt around everything it does while `armed`."""
+        self._guards.add(function.__code__)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Around a whole cascade, on the main thread, in the task that awaits the cells; elsewhere it does nothing."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self.hit = False
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        saved = signal.signal(signal.SIGINT, self._handle)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, saved)
+            self._task = None
+
+    def took_cancel(self) -> bool:
+        """After a CancelledError: whether it was ours. The task may then go on."""
+        if not self.hit or self._task is None:
+            return False
+        while self._task.cancelling():
+            self._task.uncancel()
+        return True
+
+    def _handle(self, _signum: int, frame: FrameType | None) -> None:
+        self.hit = True
+        if not self.armed or self._loop is None:
+            return
+        in_cell = False
+        while frame is not None:
+            if frame.f_code in self._guards:
+                raise KeyboardInterrupt
+            in_cell = in_cell or self._is_cell_file(frame.f_code.co_filename)
+            frame = frame.f_back
+        self._loop.call_soon_threadsafe(self._cancel)
+        if in_cell:  # a child task of the cell is in a loop of its own: it must come back to the event loop
+            raise asyncio.CancelledError
+
+    def _cancel(self) -> None:
+        """Between two steps of the loop, so the task is suspended in user code exactly when still armed."""
+        if self.armed and self._task is not None:
+            self._task.cancel()

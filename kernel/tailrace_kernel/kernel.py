@@ -1,0 +1,336 @@
+"""The kernel: Jupyter's own requests as ipykernel answers them, and ours, on shell and on control.
+
+Knows sockets, threads and which room answers what; must not know how cells are analysed, ordered or run. Every
+tweak lives in this class, so that a stock IPKernelApp (or a remote launcher) with `kernel_class` is enough.
+"""
+
+import asyncio
+import inspect
+import logging
+import os
+import secrets
+import sys
+import threading
+from typing import Any
+
+from ipykernel.ipkernel import IPythonKernel
+from jupyter_client.session import extract_header
+from traitlets import Type
+
+from tailrace_kernel import capture, lifeline, session
+from tailrace_kernel.answer import Call, refusal, reply_type
+from tailrace_kernel.catalogue import Catalogue, ends_silently
+from tailrace_kernel.conductor import Conductor
+from tailrace_kernel.event_ring import EventRing
+from tailrace_kernel.interrupt import Interrupts
+from tailrace_kernel.numbering import NumberedSocket
+from tailrace_kernel.outbox import Outbox
+from tailrace_kernel.queries import Queries
+from tailrace_kernel.requests import Requests
+from tailrace_kernel.runner import Runner
+from tailrace_kernel.scheduler import Scheduler
+from tailrace_kernel.shell import CellCompiler, TailraceShell
+from tailrace_kernel.versions import Namespace
+from tailrace_protocol.errors import ErrorCode, TailraceError
+from tailrace_protocol.kernel_messages import REQUESTS
+
+logger = logging.getLogger(__name__)
+
+SWITCH_INTERVAL = 0.0005  # seconds; a control request waits for the GIL this long, throughput does not notice
+STOCK_SWITCH_INTERVAL = 0.005
+SEND_HIGH_WATER = 100_000  # messages a slow subscriber may be behind; the stock 1,000 loses output and `idle`
+SWAP_TIMEOUT = 5.0  # seconds for the IOPub thread to take its new socket
+
+
+class TailraceKernel(IPythonKernel):
+    shell_class = Type(TailraceShell)
+    compiler_class = Type(CellCompiler)
+    shell: TailraceShell
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._driving: set[asyncio.Task[None]] = set()
+        self._execute_sleep = 0.0  # it made up for flushes that could be lost; the outbox cannot
+        session.adopt(self.session)
+        self.ring = EventRing(secrets.token_hex(16))
+        self._number_messages()
+        self.outbox = Outbox(self.iopub_thread, self.session, f"kernel.{self.ident}")
+        self.iopub_thread.send_multipart = self.outbox.put
+        for stream in (sys.stdout, sys.stderr):
+            capture.adopt(stream, self.outbox)
+        capture.inherit_parents(self.shell)
+        if sys.getswitchinterval() == STOCK_SWITCH_INTERVAL:
+            sys.setswitchinterval(SWITCH_INTERVAL)
+        self._build_rooms()
+        self._add_handlers()
+
+    def _number_messages(self) -> None:
+        """Swap the IOPub socket for the numbering one, on the thread that owns it."""
+        swapped = threading.Event()
+
+        def swap() -> None:
+            self.iopub_thread.socket.sndhwm = SEND_HIGH_WATER
+            self.iopub_thread.socket = NumberedSocket(self.iopub_thread.socket, self.session, self.ring)
+            swapped.set()
+
+        self.iopub_thread.schedule(swap)
+        if not swapped.wait(SWAP_TIMEOUT):
+            raise RuntimeError("the IOPub thread does not answer")
+
+    def _build_rooms(self) -> None:
+        names = self.shell.user_ns
+        self.catalogue = Catalogue(self.shell.transform_cell)
+        self.interrupts = Interrupts(self.catalogue.is_cell_file)
+        self.interrupts.guards(TailraceKernel._await_plain)
+        self.shell.interrupts = self.interrupts
+        self.queries = Queries(names)
+        self.conductor = Conductor(
+            Scheduler(),
+            Namespace(names),
+            Runner(self.shell, self.interrupts, self.queries.run, self._set_cell_parent),
+            self.interrupts,
+            self.outbox,
+            self._wake_main,
+        )
+        self.lifeline = lifeline.from_environment(os.environ, self._end)
+        if self.lifeline is not None and self.parent is not None:
+            self.parent.poller = None  # it would end the kernel one second after its parent
+        self.requests = Requests(
+            self.ident, self.conductor, self.catalogue, self.queries, self.outbox, self.ring, self.lifeline, names
+        )
+
+    def _add_handlers(self) -> None:
+        for kind, handler in list(self.shell_handlers.items()):
+            self.shell_handlers[kind] = self._answering(handler)
+        for kind, handler in list(self.control_handlers.items()):
+            self.control_handlers[kind] = self._answering(handler)
+        for kind in REQUESTS:
+            self.shell_handlers[kind] = self._handle_on_shell
+
+    def _answering(self, handler: Any) -> Any:
+        """A stock handler that fails is logged and answers nothing: its client would wait for ever."""
+
+        async def answering(stream: Any, ident: Any, message: dict[str, Any]) -> None:
+            try:
+                result = handler(stream, ident, message)
+                if inspect.isawaitable(result):
+                    await result
+            except Exception as error:
+                kind = message["msg_type"]
+                self.log.exception("handler of %s failed", kind)
+                if kind.endswith("_request"):
+                    problem = f"{kind} failed: {type(error).__name__}: {error}"
+                    wrong_content = isinstance(error, (KeyError, TypeError))
+                    code = ErrorCode.BAD_FIELD if wrong_content else ErrorCode.INTERNAL
+                    self._refuse(stream, ident, message, TailraceError(code, problem))
+
+        return answering
+
+    def _refuse(self, stream: Any, ident: Any, message: dict[str, Any], error: TailraceError) -> None:
+        self.session.send(stream, reply_type(message["msg_type"]), refusal(error), message, ident)
+
+    # Our requests.
+
+    async def process_control(self, msg: Any) -> None:
+        """Ours are answered here and never wait; stock ones and garbage go the stock way."""
+        try:
+            ident, frames = self.session.feed_identities(msg, copy=False)
+            kind = self.session.deserialize(frames, content=False, copy=False)["msg_type"]
+        except Exception:
+            self.log.warning("a control message that cannot be read was dropped", exc_info=True)
+            return
+        if kind in self.control_handlers or not kind.endswith("_request"):
+            await super().process_control(msg)
+            return
+        message = self.session.deserialize(frames, content=True, copy=False)
+        header = extract_header(message)
+        self.outbox.standard("status", {"execution_state": "busy"}, header, soon=False)
+        if kind in REQUESTS:
+            self.requests.handle(Call(self.session, self.control_stream, ident, message, self._idle_after(header)))
+        else:
+            self._refuse(self.control_stream, ident, message, unknown(kind))
+            self._idle_after(header)()
+
+    def _idle_after(self, header: dict[str, Any]) -> Any:
+        return lambda: self.outbox.standard("status", {"execution_state": "idle"}, header)
+
+    async def _handle_on_shell(self, stream: Any, ident: Any, message: dict[str, Any]) -> None:
+        """Holds its place in the queue: the next shell request waits until this one is over."""
+        call = Call(self.session, stream, ident, message, lambda: None)
+        self.requests.handle(call)
+        if threading.current_thread() is threading.main_thread():
+            await self.conductor.drive()
+        await asyncio.wrap_future(call.closed)
+
+    def should_handle(self, stream: Any, msg: dict[str, Any], idents: Any) -> bool:
+        """Upstream aborts only execute_request after an error, and answers nothing to what it does not know."""
+        kind = msg["msg_type"]
+        if kind == "execute_cells_request" and self._aborting:
+            self._send_abort_reply(stream, msg, idents)
+            return False
+        if kind not in self.shell_handlers and kind.endswith("_request"):
+            self._refuse(stream, idents, msg, unknown(kind))
+            return False
+        return True
+
+    def _wake_main(self) -> None:
+        """Have the main thread drive, unless a request on it is doing so."""
+        self.io_loop.asyncio_loop.call_soon_threadsafe(self._start_driving)
+
+    def _start_driving(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._drive_alone())
+        self._driving.add(task)
+        task.add_done_callback(self._driving.discard)
+
+    async def _drive_alone(self) -> None:
+        async with self._main_asyncio_lock:
+            self._forward_input(False)
+            try:
+                await self.conductor.drive()
+            finally:
+                self._restore_input()
+
+    def _set_cell_parent(self, message: dict[str, Any]) -> None:
+        """Outputs, comms and input of what runs now belong to this message."""
+        self.set_parent(message.get("ident", []), message, channel="shell")
+
+    # Jupyter's own requests, where ipykernel falls short.
+
+    async def interrupt_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Ours may name a run: one that has ended is left alone, one that has not begun is dropped."""
+        run_id = parent["content"].get("run_id")
+        if isinstance(run_id, str) and not self.conductor.interrupt(run_id):
+            self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident)
+            return
+        await super().interrupt_request(stream, ident, parent)
+
+    async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        if not isinstance(parent["content"].get("code"), str):
+            error = TailraceError(ErrorCode.BAD_FIELD, "Field 'code' of execute_request must be text.")
+            self._refuse(stream, ident, parent, error)
+            return
+        with self.interrupts.watching():
+            await super().execute_request(stream, ident, parent)
+
+    async def do_execute(
+        self,
+        code: str,
+        silent: bool,
+        store_history: bool = True,
+        user_expressions: dict[str, str] | None = None,
+        allow_stdin: bool = False,
+        *,
+        cell_meta: dict[str, Any] | None = None,
+        cell_id: str | None = None,
+    ) -> dict[str, Any]:
+        shell = self.shell
+        self._forward_input(allow_stdin)
+        try:
+            result = await self._run_plain(code, silent, store_history, cell_id)
+        finally:
+            self._restore_input()
+        error = result.error_before_exec or result.error_in_exec
+        reply: dict[str, Any] = {"status": "ok", "execution_count": shell.execution_count - 1, "user_expressions": {}}
+        if error is not None or shell._last_traceback_during_displayhook:
+            if self.interrupts.hit and isinstance(error, asyncio.CancelledError):
+                error = KeyboardInterrupt()
+            reply["status"] = "error"
+            reply["traceback"] = shell._last_traceback or []
+            reply["ename"], reply["evalue"] = type(error).__name__, str(error)
+        else:
+            reply["user_expressions"] = shell.user_expressions(user_expressions or {})
+        reply["payload"] = shell.payload_manager.read_payload()
+        shell.payload_manager.clear_payload()
+        return reply
+
+    async def _run_plain(self, code: str, silent: bool, store_history: bool, cell_id: str | None) -> Any:
+        """IPython's own way for one cell, with one transform, and events as it fires them."""
+        shell = self.shell
+        shell._last_traceback = None
+        shell._last_traceback_during_displayhook = False
+        failed = None
+        try:
+            transformed = shell.transform_cell(code)
+        except Exception:
+            transformed, failed = code, sys.exc_info()
+        shell.displayhook.silenced = failed is None and ends_silently(transformed)
+        pending = shell.run_cell_async(
+            code,
+            store_history=store_history,
+            silent=silent,
+            transformed_cell=transformed,
+            preprocessing_exc_tuple=failed,
+            cell_id=cell_id,
+        )
+        result = None
+        try:
+            result = await self._await_plain(pending)
+        finally:
+            shell.displayhook.silenced = None
+            shell.events.trigger("post_execute")
+            if not silent:
+                shell.events.trigger("post_run_cell", result)
+        return result
+
+    async def _await_plain(self, pending: Any) -> Any:
+        """Catches what an interrupt raises in a cell: a KeyboardInterrupt must not leave the task."""
+        interrupts = self.interrupts
+        try:
+            interrupts.armed = True
+            result = await pending
+        except (KeyboardInterrupt, asyncio.CancelledError) as error:
+            interrupts.armed = False
+            if isinstance(error, asyncio.CancelledError) and not interrupts.took_cancel():
+                raise
+            self.shell.showtraceback((KeyboardInterrupt, KeyboardInterrupt(), error.__traceback__))
+            result = self.shell.interrupted_result()
+        interrupts.armed = False
+        interrupts.took_cancel()
+        return result
+
+    def do_history(self, *args: Any, **options: Any) -> dict[str, Any]:
+        """Rows of the current session carry the number it was asked by; IPython says 0 there."""
+        reply: dict[str, Any] = super().do_history(*args, **options)
+        session = options.get("session")
+        if options.get("hist_access_type") == "range" and session == self.shell.history_manager.session_number:
+            reply["history"] = [(session, *row[1:]) for row in reply["history"]]
+        return reply
+
+    def _publish_status(self, status: str, channel: str, parent: Any = None) -> None:
+        header = extract_header(parent or self.get_parent(channel))
+        self.outbox.standard("status", {"execution_state": status}, header, soon=status != "busy")
+
+    def _publish_execute_input(self, code: str, parent: Any, execution_count: int) -> None:
+        content = {"code": code, "execution_count": execution_count}
+        self.outbox.standard("execute_input", content, extract_header(parent), soon=False)
+
+    @property
+    def kernel_info(self) -> dict[str, Any]:
+        info: dict[str, Any] = super().kernel_info
+        info["supported_features"] = [*info["supported_features"], "tailrace"]
+        return info
+
+    # The end.
+
+    async def do_shutdown(self, restart: bool) -> dict[str, Any]:
+        self.queries.close()
+        reply: dict[str, Any] = super().do_shutdown(restart)
+        return reply
+
+    def _end(self) -> None:
+        """Nobody needs this kernel any more; user code may hold the main thread, so nothing is asked of it."""
+        import psutil
+
+        logger.warning("no client came back within the grace period: this kernel ends")
+        for child in psutil.Process().children(recursive=True):
+            child.kill()
+        if self.parent is not None:
+            self.parent.cleanup_connection_file()
+        os._exit(0)
+
+
+def unknown(kind: str) -> TailraceError:
+    known = ", ".join(sorted(REQUESTS))
+    return TailraceError(
+        ErrorCode.UNKNOWN_REQUEST, f"This kernel does not know {kind!r}. Beside Jupyter's own: {known}."
+    )

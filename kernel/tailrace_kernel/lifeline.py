@@ -1,0 +1,65 @@
+"""How a kernel outlives the process that started it, and ends itself when nobody comes back.
+
+Environment: `TAILRACE_LIFELINE_FD` is the number of an inherited descriptor, the read end of a pipe whose write
+end the parent keeps open. When the pipe reaches its end (the parent is gone) a grace period starts:
+`TAILRACE_GRACE_SECONDS`, default 60. An `attach_request` within it ends it; without one the kernel ends its
+children and itself. A client that adopts a kernel so gives it the next lifeline with `attach_request.lifeline`,
+the path of a Unix socket it listens on: the kernel connects, and the end of that connection starts the next grace
+period. Adopted without one, the kernel lives until it is shut down. With a lifeline the stock parent poller
+(JPY_PARENT_PID, which ends a kernel one second after its parent) is off.
+
+Knows descriptors and a clock; must not know sockets or cells.
+"""
+
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Callable, MutableMapping
+
+FD = "TAILRACE_LIFELINE_FD"
+GRACE = "TAILRACE_GRACE_SECONDS"
+DEFAULT_GRACE = 60.0  # seconds
+CONNECT_TIMEOUT = 1.0  # seconds
+
+
+class Lifeline:
+    """Watches descriptors in daemon threads; `end` is called there, once, when a grace period passes."""
+
+    def __init__(self, grace: float, end: Callable[[], None]) -> None:
+        self._grace = grace
+        self._end = end
+        self._client_came = threading.Event()
+
+    def watch(self, fd: int) -> None:
+        threading.Thread(target=self._watch, args=(fd,), name="Lifeline", daemon=True).start()
+
+    def client_came(self, path: str | None = None) -> None:
+        """A client attached; `path` is the socket of its lifeline. Raises OSError when that does not answer."""
+        if path is not None:
+            with socket.socket(socket.AF_UNIX) as line:
+                line.settimeout(CONNECT_TIMEOUT)
+                line.connect(path)
+                line.settimeout(None)
+                self.watch(line.detach())
+        self._client_came.set()
+
+    def _watch(self, fd: int) -> None:
+        with os.fdopen(fd, "rb", buffering=0) as line:
+            with contextlib.suppress(OSError):  # a connection that is reset has ended too
+                while line.read(4096):
+                    pass
+        self._client_came.clear()
+        if not self._client_came.wait(self._grace):
+            self._end()
+
+
+def from_environment(environment: MutableMapping[str, str], end: Callable[[], None]) -> Lifeline | None:
+    """The lifeline that the parent asked for; its variables are removed, so that user code does not inherit them."""
+    fd, grace = environment.pop(FD, ""), environment.pop(GRACE, "")
+    if not fd.isdigit():
+        return None
+    os.set_inheritable(int(fd), False)
+    lifeline = Lifeline(float(grace) if grace else DEFAULT_GRACE, end)
+    lifeline.watch(int(fd))
+    return lifeline

@@ -1,0 +1,194 @@
+"""The one ordered way out: outputs, statuses and graph events leave in the order they were put.
+
+Knows the IOPub thread's queue and how a message is packed; must not know cells, runs or user objects. `put`,
+`text` and `event` may be called from any thread and never wait for a send; packing and sending happen on the
+IOPub thread. The lock is re-entrant because a finalizer that prints may run inside `text`.
+"""
+
+import os
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from ipykernel.iostream import IOPubThread
+from jupyter_client.session import DELIM, Session
+
+from tailrace_protocol.kernel_messages import CellStatusContent, Content, StatusChange
+
+LINGER = 0.02  # seconds that text and statuses may wait for company
+MAX_QUEUED_TEXT = 8 * 2**20  # characters; a writer that is further ahead waits
+WRITER_PATIENCE = 10.0  # seconds a writer waits for the queue to drain
+MAX_TEXT = 2**20  # characters of one stream message
+
+Header = dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Raw:
+    frames: list[Any]
+    options: dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Text:
+    stream: str
+    parent: Header
+    parts: list[str] = field(default_factory=list)
+    size: int = 0
+
+
+@dataclass(slots=True)
+class _Event:
+    kind: str
+    content: Any
+    parent: Header
+    topic: bytes
+
+
+@dataclass(slots=True)
+class _Statuses:
+    parent: Header
+    changes: list[StatusChange]
+
+
+_Entry = _Raw | _Text | _Event | _Statuses
+
+
+class Outbox:
+    """`attached` turns on our own message types; stock clients never see them before somebody asked."""
+
+    def __init__(self, thread: IOPubThread, session: Session, base_topic: str) -> None:
+        self.attached = False
+        self._thread = thread
+        self._session = session
+        self._base_topic = base_topic
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._entries: deque[_Entry] = deque()
+        self._queued_text = 0  # characters
+        self._drained = threading.Event()
+        self._wake_pending = False
+        self._timer_pending = False
+        self._packed_parent: tuple[Header, bytes] = ({}, b"{}")
+
+    def put(self, frames: list[Any], *_: Any, **options: Any) -> None:
+        """A message that is already packed: the signature of IOPubThread.send_multipart."""
+        if not self._usable():
+            self._thread._really_send(frames, **options)
+            return
+        with self._lock:
+            self._entries.append(_Raw(frames, options))
+        self.wake()
+
+    def text(self, stream: str, parent: Header, text: str) -> None:
+        """Text of stdout or stderr; joins the entry before it when stream and parent are the same."""
+        with self._lock:
+            last = self._entries[-1] if self._entries else None
+            if type(last) is not _Text or last.stream != stream or last.parent is not parent or last.size > MAX_TEXT:
+                last = _Text(stream, parent)
+                self._entries.append(last)
+            last.parts.append(text)
+            last.size += len(text)
+            self._queued_text += len(text)
+            full = self._queued_text > MAX_QUEUED_TEXT
+        if full:
+            self._wait_for_room()
+        else:
+            self._wake_later()
+
+    def standard(self, kind: str, content: dict[str, Any], parent: Header, *, soon: bool = True) -> None:
+        """A stock message whose content nobody can change any more, packed on the IOPub thread.
+
+        `soon=False`: more follows at once, so it may wait for company.
+        """
+        with self._lock:
+            self._entries.append(_Event(kind, content, parent, f"{self._base_topic}.{kind}".encode()))
+        if soon:
+            self.wake()
+        else:
+            self._wake_later()
+
+    def event(self, kind: str, content: Content, parent: Header) -> None:
+        """One of our own types, on a topic `tailrace.<kind>`."""
+        if not self.attached:
+            return
+        with self._lock:
+            self._entries.append(_Event(kind, content, parent, f"tailrace.{kind}".encode()))
+        self._wake_later()
+
+    def status(self, change: StatusChange, parent: Header) -> None:
+        """Statuses gather in one message until something else is put behind them or LINGER has passed."""
+        if not self.attached:
+            return
+        with self._lock:
+            last = self._entries[-1] if self._entries else None
+            if type(last) is _Statuses and last.parent is parent:
+                last.changes.append(change)
+            else:
+                self._entries.append(_Statuses(parent, [change]))
+        self._wake_later()
+
+    def wake(self) -> None:
+        """Have everything queued sent soon; never waits. One wake at a time is under way."""
+        if self._wake_pending or not self._entries:
+            return
+        self._wake_pending = True
+        self._thread.schedule(self.drain)
+
+    def _wake_later(self) -> None:
+        if self._timer_pending or self._wake_pending:
+            return
+        self._timer_pending = True
+        self._thread.schedule(lambda: self._thread.io_loop.call_later(LINGER, self.drain))
+
+    def _usable(self) -> bool:
+        """Not in a forked child, whose frames go to the parent through a pipe, nor after the thread has ended."""
+        return os.getpid() == self._pid and self._thread.thread.is_alive()
+
+    def _wait_for_room(self) -> None:
+        self._drained.clear()
+        self.wake()
+        if threading.current_thread() is not self._thread.thread:
+            self._drained.wait(WRITER_PATIENCE)
+
+    def drain(self) -> None:
+        """Pack and send everything queued; on the IOPub thread (or on any, once that thread has ended)."""
+        self._wake_pending = False
+        self._timer_pending = False
+        with self._lock:
+            entries, self._entries = self._entries, deque()
+            self._queued_text = 0
+        self._drained.set()
+        for entry in entries:
+            self._send(entry)
+
+    def _send(self, entry: _Entry) -> None:
+        match entry:
+            case _Raw():
+                self._thread._really_send(entry.frames, **entry.options)
+            case _Text():
+                content = {"name": entry.stream, "text": "".join(entry.parts)}
+                self._really_send("stream", content, entry.parent, b"stream." + entry.stream.encode())
+            case _Event():
+                self._really_send(entry.kind, entry.content, entry.parent, entry.topic)
+            case _Statuses():
+                statuses = CellStatusContent(changes=tuple(entry.changes))
+                self._really_send("cell_status", statuses, entry.parent, b"tailrace.cell_status")
+
+    def _really_send(self, kind: str, content: Any, parent: Header, topic: bytes) -> None:
+        if isinstance(content, msgspec.Struct):
+            content = msgspec.to_builtins(content)
+        session = self._session
+        body = session.pack(content)
+        header = session.pack(session.msg_header(kind))
+        # The signature stays empty here: the numbering wrapper signs once, after it has put the number in.
+        self._thread._really_send([topic, DELIM, b"", header, self._pack_parent(parent), b"{}", body])
+
+    def _pack_parent(self, parent: Header) -> bytes:
+        known, packed = self._packed_parent
+        if known is not parent:
+            packed = self._session.pack(parent)
+            self._packed_parent = (parent, packed)
+        return packed

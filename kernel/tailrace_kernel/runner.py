@@ -1,0 +1,173 @@
+"""Runs one compiled cell in the user's namespace, as IPython would have, without its per-cell costs.
+
+Knows the shell, interrupts and threads for SQL; must not know requests, the graph or sockets. What stays from
+IPython's `run_cell`: the display hook, `;`, events before and after, its exceptions and tracebacks, top-level await.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
+
+from tailrace_kernel.catalogue import PythonCell
+from tailrace_kernel.interrupt import Interrupts
+from tailrace_kernel.shell import TailraceShell
+from tailrace_kernel.sql_cell import SqlCell
+from tailrace_kernel.stimuli import Outcome
+
+RunSql = Callable[[str, SqlCell], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    outcome: Outcome
+    seconds: float
+    execution_count: int | None
+
+
+class Runner:
+    """One cell at a time, on the main thread, awaited directly in the task that dispatches."""
+
+    def __init__(
+        self,
+        shell: TailraceShell,
+        interrupts: Interrupts,
+        run_sql: RunSql,
+        set_parent: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._shell = shell
+        self._set_parent = set_parent
+        self._interrupts = interrupts
+        self._run_sql = run_sql
+        interrupts.guards(self._run_plain)
+        interrupts.guards(self._run_awaiting)
+
+    @contextmanager
+    def cascade(self) -> Iterator[None]:
+        """What IPython sets up per cell and we once per cascade."""
+        shell = self._shell
+        hook = shell.displayhook
+        with shell.builtin_trap, shell.display_trap:
+            hook.keeps = False
+            try:
+                yield
+            finally:
+                hook.keeps = True
+                hook.silenced = None
+                hook.exec_result = None
+
+    async def run(self, cell_id: str, payload: PythonCell | SqlCell | None, parent: dict[str, Any]) -> Ended:
+        """`parent`: a message dict whose header names the cell. Never raises: a failure is an outcome."""
+        if payload is None:
+            return Ended("success", 0.0, None)
+        shell = self._shell
+        self._set_parent(parent)
+        sys.last_value = sys.last_traceback = None  # type: ignore[assignment]  # frames of the last failure may go
+        shell.execution_count += 1
+        count = shell.execution_count - 1
+        source = payload.source if isinstance(payload, PythonCell) else payload.statement
+        info = ExecutionInfo(source, False, False, True, cell_id, transformed_cell=source)
+        result = ExecutionResult(info)
+        result.execution_count = count
+        shell.displayhook.exec_result = result
+        shell.events.trigger("pre_execute")
+        shell.events.trigger("pre_run_cell", info)
+        started = time.perf_counter()
+        error = await self._run(cell_id, payload)
+        seconds = time.perf_counter() - started
+        result.error_in_exec = error
+        if error is not None:
+            shell.show_failure(error)
+        shell.events.trigger("post_execute")
+        shell.events.trigger("post_run_cell", result)
+        outcome: Outcome = "success"
+        if error is not None:
+            outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
+        return Ended(outcome, seconds, count)
+
+    async def _run(self, cell_id: str, payload: PythonCell | SqlCell) -> BaseException | None:
+        if isinstance(payload, SqlCell):
+            return await self._run_query(cell_id, payload)
+        self._shell.compile.cells[payload.filename] = cell_id
+        self._shell.displayhook.silenced = payload.silent
+        if payload.code is None:
+            return self._syntax_error(payload)
+        if payload.code.is_async:
+            return await self._run_awaiting(payload)
+        return self._run_plain(payload)
+
+    def _run_plain(self, cell: PythonCell) -> BaseException | None:
+        assert cell.code is not None
+        interrupts, names, variables = self._interrupts, self._shell.user_global_ns, self._shell.user_ns
+        try:
+            interrupts.armed = True
+            if cell.code.body is not None:
+                exec(cell.code.body, names, variables)  # noqa: S102
+            if cell.code.last is not None:
+                sys.displayhook(eval(cell.code.last, names, variables))  # noqa: S307
+        except BaseException as error:
+            interrupts.armed = False
+            return error
+        interrupts.armed = False
+        return None
+
+    async def _run_awaiting(self, cell: PythonCell) -> BaseException | None:
+        """Awaited directly: a task of its own would let a KeyboardInterrupt out into the loop."""
+        assert cell.code is not None
+        interrupts, names, variables = self._interrupts, self._shell.user_global_ns, self._shell.user_ns
+        try:
+            interrupts.armed = True
+            if cell.code.body is not None:
+                pending = eval(cell.code.body, names, variables)  # noqa: S307
+                if asyncio.iscoroutine(pending):
+                    await pending
+            if cell.code.last is not None:
+                value = eval(cell.code.last, names, variables)  # noqa: S307
+                if asyncio.iscoroutine(value) and _is_coroutine_code(cell.code.last):
+                    value = await value
+                sys.displayhook(value)
+        except asyncio.CancelledError as error:
+            interrupts.armed = False
+            if interrupts.took_cancel():
+                return KeyboardInterrupt().with_traceback(error.__traceback__)
+            return error
+        except BaseException as error:
+            interrupts.armed = False
+            return error
+        interrupts.armed = False
+        return None
+
+    async def _run_query(self, cell_id: str, cell: SqlCell) -> BaseException | None:
+        """Frames of the worker thread tell a user nothing, so the error comes without them."""
+        interrupts = self._interrupts
+        self._shell.displayhook.silenced = False
+        try:
+            interrupts.armed = True
+            shown = await self._run_sql(cell_id, cell)
+            interrupts.armed = False
+            sys.displayhook(shown)
+        except asyncio.CancelledError as error:
+            interrupts.armed = False
+            return KeyboardInterrupt("the statement was interrupted") if interrupts.took_cancel() else error
+        except Exception as error:
+            interrupts.armed = False
+            return error.with_traceback(None)
+        return None
+
+    def _syntax_error(self, cell: PythonCell) -> BaseException | None:
+        """The error that the compiler has about this source, as an error output of its own cell."""
+        try:
+            source = self._shell.transform_cell(cell.source)
+            compile(source, cell.filename, "exec", flags=self._shell.compile.flags)
+        except (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError) as error:
+            return error.with_traceback(None)
+        return SyntaxError("this cell cannot be compiled")
+
+
+def _is_coroutine_code(code: Any) -> bool:
+    return bool(code.co_flags & 0x80)  # CO_COROUTINE

@@ -1,0 +1,130 @@
+"""The kernel's signing session: each message in its sender's encoding, and signatures checked before they count.
+
+Knows Jupyter's wire format; must not know handlers, cells or sockets. The application makes the session before
+it makes the kernel, so the kernel changes the class of the existing object (`adopt`).
+"""
+
+import itertools
+import os
+from collections import deque
+from hmac import compare_digest
+from typing import Any
+
+import msgpack
+import orjson
+from ipykernel.iostream import BackgroundSocket, IOPubThread
+from jupyter_client.adapter import adapt
+from jupyter_client.jsonutil import extract_dates, json_default
+from jupyter_client.session import DELIM, Session, extract_header
+
+MESSAGE_PARTS = 5  # signature, header, parent header, metadata, content
+MAX_DIGESTS = 65_536  # signatures remembered against replayed messages
+
+
+def is_msgpack(header: bytes) -> bool:
+    """Whether a header frame is a msgpack map: fixmap, map 16 or map 32. JSON starts with a brace or white space."""
+    return bool(header) and (0x80 <= header[0] <= 0x8F or header[0] in (0xDE, 0xDF))
+
+
+def pack_msgpack(value: Any) -> bytes:
+    packed: bytes = msgpack.packb(value, default=json_default)
+    return packed
+
+
+def unpack_json(data: bytes) -> Any:
+    return orjson.loads(data)
+
+
+def unpack_msgpack(data: bytes) -> Any:
+    return msgpack.unpackb(data, strict_map_key=False)
+
+
+class TailraceSession(Session):
+    """JSON or msgpack per message; a signature is recorded only after it was verified."""
+
+    def deserialize(self, msg_list: Any, content: bool = True, copy: bool = True) -> dict[str, Any]:
+        """Frames from the signature on → message; `message["encoding"]` says how to answer. Raises ValueError."""
+        frames = [bytes(part) if copy else part.bytes for part in msg_list[:MESSAGE_PARTS]]
+        if len(frames) < MESSAGE_PARTS:
+            raise ValueError(f"a message has at least {MESSAGE_PARTS} parts after the delimiter")
+        if self.auth is not None:
+            self._verify(frames[0], frames[1:], record=content)
+        encoded = is_msgpack(frames[1])
+        unpack = unpack_msgpack if encoded else unpack_json
+        header = unpack(frames[1])
+        message: dict[str, Any] = {
+            "header": extract_dates(header),
+            "msg_id": header["msg_id"],
+            "msg_type": header["msg_type"],
+            "parent_header": extract_dates(unpack(frames[2])),
+            "metadata": unpack(frames[3]),
+            "content": unpack(frames[4]) if content else frames[4],
+            "buffers": [memoryview(part if copy else part.bytes) for part in msg_list[MESSAGE_PARTS:]],
+        }
+        message = adapt(message)
+        if encoded:
+            message["encoding"] = "msgpack"
+        return message
+
+    def _verify(self, signature: bytes, signed: list[bytes], record: bool) -> None:
+        """Upstream records first: there, a forged copy that carries a captured signature blocks the real message."""
+        if not compare_digest(signature, self.sign(signed)):
+            raise ValueError("Invalid signature")
+        if signature in self.digest_history:
+            raise ValueError("Duplicate signature")
+        if record:
+            self._add_digest(signature)
+
+    def _add_digest(self, signature: bytes) -> None:
+        """One out for one in; upstream sorts 65,536 of them at once, a pause of 50 ms."""
+        order: deque[bytes] = self.__dict__.setdefault("digest_order", deque(self.digest_history))
+        self.digest_history.add(signature)
+        order.append(signature)
+        if len(order) > MAX_DIGESTS:
+            self.digest_history.discard(order.popleft())
+
+    @property
+    def msg_id(self) -> str:
+        """Several threads send, so the count is taken atomically."""
+        counter = self.__dict__.setdefault("counter", itertools.count(self.message_count))
+        return f"{self.session}_{os.getpid()}_{next(counter)}"
+
+    def msg(
+        self,
+        msg_type: str,
+        content: Any = None,
+        parent: Any = None,
+        header: Any = None,
+        metadata: Any = None,
+    ) -> dict[str, Any]:
+        message: dict[str, Any] = super().msg(msg_type, content, parent, header, metadata)
+        if parent and parent.get("encoding") == "msgpack":
+            message["encoding"] = "msgpack"
+        return message
+
+    def send(
+        self, stream: Any, msg_or_type: Any, content: Any = None, parent: Any = None, *rest: Any, **more: Any
+    ) -> Any:
+        """An answer takes the encoding of its request; what everybody hears (IOPub) is JSON."""
+        if isinstance(stream, (BackgroundSocket, IOPubThread)):
+            if isinstance(msg_or_type, dict):
+                msg_or_type.pop("encoding", None)
+            parent = extract_header(parent)
+        return super().send(stream, msg_or_type, content, parent, *rest, **more)
+
+    def serialize(self, msg: dict[str, Any], ident: list[bytes] | bytes | None = None) -> list[bytes]:
+        if msg.get("encoding") != "msgpack":
+            frames: list[bytes] = super().serialize(msg, ident)
+            return frames
+        signed = [pack_msgpack(msg[part]) for part in ("header", "parent_header", "metadata")]
+        content = msg.get("content")
+        signed.append(content if isinstance(content, bytes) else pack_msgpack(content or {}))
+        identities = ident if isinstance(ident, list) else [] if ident is None else [ident]
+        return [*identities, DELIM, self.sign(signed), *signed]
+
+
+def adopt(session: Session) -> TailraceSession:
+    """Turn the application's session into ours, in place: streams and display hooks hold references to it."""
+    session.__class__ = TailraceSession
+    assert isinstance(session, TailraceSession)
+    return session

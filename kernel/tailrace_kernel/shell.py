@@ -1,0 +1,151 @@
+"""The IPython shell of the kernel: what is shown, how, and what a failure looks like.
+
+Knows IPython's display and traceback machinery; must not know sockets, requests or the graph.
+"""
+
+import asyncio
+import bdb
+import sys
+import traceback
+from types import FrameType, TracebackType
+from typing import Any
+from warnings import warn
+
+from IPython.core.formatters import DisplayFormatter
+from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
+from ipykernel.compiler import XCachingCompiler
+from ipykernel.displayhook import ZMQShellDisplayHook
+from ipykernel.zmqshell import ZMQInteractiveShell
+from traitlets import Type
+
+from tailrace_kernel.interrupt import Interrupts
+from tailrace_protocol.errors import TailraceError
+
+PLAIN_TYPES = frozenset({int, float, bool, complex, str, bytes})
+MACHINERY = ("IPython.", "tailrace_kernel.", "ipykernel.")
+
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+
+
+class CellFormatter(DisplayFormatter):
+    """Asks one formatter instead of twelve where the other eleven have nothing to say."""
+
+    altair_ready = False
+
+    def format(self, obj: Any, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        if type(obj) in PLAIN_TYPES and include is None and exclude is None and self._only_text(type(obj)):
+            return {"text/plain": self.formatters["text/plain"](obj)}, {}
+        if not self.altair_ready and type(obj).__module__.startswith("altair."):
+            self._prepare_altair()
+        shown: tuple[dict[str, Any], dict[str, Any]] = super().format(obj, include, exclude)
+        return shown
+
+    def _only_text(self, kind: type) -> bool:
+        """Users and libraries may register formatters at any time, so this is asked each time (12 look-ups)."""
+        others = [self.ipython_display_formatter, self.mimebundle_formatter]
+        others += [formatter for mime, formatter in self.formatters.items() if mime != "text/plain"]
+        return not any(kind in formatter.type_printers for formatter in others)
+
+    def _prepare_altair(self) -> None:
+        """Its default writes a page of HTML with scripts; the MIME type is what clients draw themselves."""
+        self.altair_ready = True
+        renderers = sys.modules["altair"].renderers
+        if renderers.active == "default":
+            renderers.enable("mimetype")
+
+
+class CellDisplayHook(ZMQShellDisplayHook):
+    """`silenced` is decided when a cell is compiled; `keeps` says whether `_`, `Out` and the history take the value."""
+
+    silenced: bool | None = None
+    keeps = True
+
+    def quiet(self) -> bool:
+        return bool(super().quiet()) if self.silenced is None else self.silenced
+
+    def update_user_ns(self, result: Any) -> None:
+        if self.keeps:
+            super().update_user_ns(result)
+
+    def log_output(self, format_dict: dict[str, Any]) -> None:
+        if self.keeps:
+            super().log_output(format_dict)
+
+
+class CellCompiler(XCachingCompiler):
+    """Names cells in tracebacks. File names are those that frontends compute for their breakpoints."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.cells: dict[str, str] = {}  # file name → cell id
+
+    def format_code_name(self, name: str) -> tuple[str, str] | None:
+        if name in self.cells:
+            return "Cell", self.cells[name]
+        label: tuple[str, str] | None = super().format_code_name(name)
+        return label
+
+
+class TailraceShell(ZMQInteractiveShell):
+    displayhook_class = Type(CellDisplayHook)
+    interrupts: Interrupts | None = None
+
+    def init_display_formatter(self) -> None:
+        self.display_formatter = CellFormatter(parent=self)
+        self.configurables.append(self.display_formatter)
+
+    def showtraceback(self, exc_tuple: Any = None, *args: Any, **options: Any) -> None:
+        kind, error, frames = self._get_exc_info(exc_tuple)
+        interrupted = self.interrupts is not None and self.interrupts.hit
+        if interrupted and isinstance(error, asyncio.CancelledError):  # the reader pressed a key, and cancelled nothing
+            kind, error = KeyboardInterrupt, KeyboardInterrupt().with_traceback(frames)
+            exc_tuple = (kind, error, frames)
+        if isinstance(error, BaseExceptionGroup):
+            self._showtraceback(kind, error, format_group(error, frames))
+            return
+        super().showtraceback(exc_tuple, *args, **options)
+
+    def interrupted_result(self) -> ExecutionResult:
+        """Of a cell that was stopped before IPython had a result to give."""
+        result = ExecutionResult(ExecutionInfo("", False, False, True, None))
+        result.error_in_exec = KeyboardInterrupt()
+        return result
+
+    def show_failure(self, error: BaseException) -> None:
+        """The error output of a cell: what IPython's `run_code` does for each kind, with the user's frames only."""
+        frames = user_frames(error.__traceback__)
+        failure: ExcInfo = (type(error), error, frames)
+        match error:
+            case SystemExit():
+                self.showtraceback(failure, exception_only=True)
+                warn("To exit: use 'exit', 'quit', or Ctrl-D.", stacklevel=1)
+            case bdb.BdbQuit():
+                pass
+            case SyntaxError():
+                stack = traceback.extract_tb(frames)
+                self._showtraceback(type(error), error, self.SyntaxTB.structured_traceback(type(error), error, stack))
+            case TailraceError() if frames is None:
+                self._showtraceback(type(error), error, [f"{error.code.value}: {error.message}"])
+            case _ if isinstance(error, self.custom_exceptions):
+                self.CustomTB(*failure)
+            case _ if frames is None:
+                self._showtraceback(type(error), error, self.InteractiveTB.get_exception_only(type(error), error))
+            case _:
+                self.showtraceback(failure, tb_offset=0)
+
+
+def format_group(error: BaseException, frames: TracebackType | None) -> list[str]:
+    """An exception group as Python prints it; IPython prints it to stderr, where no client finds an error."""
+    return traceback.format_exception(type(error), error, user_frames(frames))
+
+
+def user_frames(frames: TracebackType | None) -> TracebackType | None:
+    """The traceback without its leading frames of the machinery; whole when nothing else is in it."""
+    first = frames
+    while first is not None and _is_machinery(first.tb_frame):
+        first = first.tb_next
+    return first if first is not None else frames
+
+
+def _is_machinery(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).startswith(MACHINERY)
