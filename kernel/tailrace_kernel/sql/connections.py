@@ -11,17 +11,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tailrace_kernel.sql.binding import bind, needed
-from tailrace_kernel.sql.display import SqlDisplay
+from tailrace_kernel.sql.cell_run import CellText, run_cell
 from tailrace_kernel.sql.duckdb_engine import DuckDBEngine
-from tailrace_kernel.sql.engine import Engine, Keep, Session
-from tailrace_kernel.sql.failures import SqlInterrupted, SqlStatementError
-from tailrace_kernel.sql.grid import Grid
+from tailrace_kernel.sql.engine import Engine
 from tailrace_kernel.sql.opening import open_engine
-from tailrace_kernel.sql.result import SqlLimits, SqlResult, StatementOutcome
+from tailrace_kernel.sql.result import SqlLimits, SqlResult
 from tailrace_kernel.sql.running import Running
 from tailrace_kernel.sql.schema import SchemaNode
-from tailrace_kernel.sql_statements import Statement, split
 from tailrace_protocol.errors import ErrorCode, TailraceError
 
 logger = logging.getLogger(__name__)
@@ -129,13 +125,10 @@ class Connections:
         Raises SqlStatementError, SqlInterrupted, TailraceError (unknown_connection, db_parameter, db_read_only,
         result_too_large); the transaction is then rolled back and the connection stays usable.
         """
-        began = time.monotonic()
         running = running or Running()
+        cell = CellText(statement, connection, result, first_line, limits or SqlLimits())
         try:
-            return self._run(
-                _Cell(statement, connection, result, first_line, limits or SqlLimits()),
-                parameters, frames or {}, running, began,
-            )
+            return run_cell(cell, self._engine(connection), parameters, frames or {}, running)
         finally:
             running.end()
 

@@ -1,5 +1,6 @@
 """The port between a SQL cell and a database: two real implementations, DuckDB natively and SQLAlchemy."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,6 +9,9 @@ from tailrace_kernel.sql.binding import Bound
 from tailrace_kernel.sql.grid import Grid
 from tailrace_kernel.sql.schema import SchemaNode
 from tailrace_kernel.sql_statements import Statement
+
+SILENT = frozenset({"set", "reset", "use", "attach", "detach", "vacuum", "analyze", "checkpoint", "load", "install"})
+_TEMPORARY = re.compile(r"\s*create\s+(?:or\s+replace\s+)?(?:global\s+|local\s+)?temp(?:orary)?\s", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +89,17 @@ class Engine(Protocol):
     def schema(self, path: Sequence[str]) -> tuple[SchemaNode, ...]: ...
 
     def close(self) -> None: ...
+
+
+def makes_temporary(statement: Statement) -> bool:
+    """Whether the statement makes a table or view that only its own connection sees."""
+    return _TEMPORARY.match(statement.text) is not None
+
+
+def may_return_rows(statement: Statement) -> bool:
+    """Whether the statement may be the one whose table is shown."""
+    if statement.kind in {"select", "from", "values", "table"}:
+        return True
+    if statement.controls_transaction or statement.kind in SILENT:
+        return False
+    return not statement.is_write or "returning" in statement.text.lower()

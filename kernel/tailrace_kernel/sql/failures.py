@@ -18,7 +18,7 @@ class SqlStatementError(TailraceError):
         self.line = line
 
 
-class SqlInterrupted(TailraceError):
+class SqlInterrupted(TailraceError):  # noqa: N818 (an interruption is no error)
     """The cell was cancelled and its transaction rolled back."""
 
     def __init__(self) -> None:
@@ -53,8 +53,10 @@ _BY_WORDS = (
     (r"authentication|not permitted to log in", ErrorCode.DB_AUTH),
     (r"database .* does not exist|unknown database|unable to open database file", ErrorCode.DB_NO_DATABASE),
     (r"file is not a database|not a valid DuckDB database|does not exist|cannot open file", ErrorCode.DB_NO_DATABASE),
-    (r"resolve host|translate host|name or service not known|getaddrinfo|nodename nor servname",
-     ErrorCode.DB_UNKNOWN_HOST),
+    (
+        r"resolve host|translate host|name or service not known|getaddrinfo|nodename nor servname",
+        ErrorCode.DB_UNKNOWN_HOST,
+    ),
     (r"timed? ?out|timeout expired", ErrorCode.DB_TIMEOUT),
 )
 
@@ -101,6 +103,21 @@ def clean_text(error: BaseException) -> str:
     if origin.args and len(origin.args) > 1 and isinstance(origin.args[0], int):  # MySQL: (1064, "You have …")
         text = str(origin.args[1])
     return re.sub(r"^\((?:[\w]+\.)+\w+\) ", "", text)
+
+
+def line_in(text: str) -> int | None:
+    """The line that a driver's text names, from 1 in its statement (DuckDB, PostgreSQL: `LINE 3:`; MySQL: at line)."""
+    match = re.search(r"^LINE (\d+):|\bat line (\d+)", text, re.MULTILINE)
+    return int(match[1] or match[2]) if match else None
+
+
+def renumbered(text: str, shift: int) -> str:
+    """`LINE n:` of a statement as the line of its cell; the caret below moves with it."""
+
+    def line(match: re.Match[str]) -> str:
+        return f"LINE {int(match[1]) + shift}:"
+
+    return re.sub(r"^LINE (\d+):", line, text, flags=re.MULTILINE)
 
 
 def _first_line(text: str) -> str:

@@ -26,7 +26,7 @@ def memory_budget() -> int:
 
 @dataclass(frozen=True, slots=True)
 class SqlLimits:
-    """`shown_rows` are rendered at once, `page_rows` kept for paging an unnamed result, `result_bytes` bound a named one."""
+    """How much is rendered at once, kept for paging an unnamed result, and held at most."""
 
     shown_rows: int = 100
     page_rows: int = 10_000

@@ -1,0 +1,207 @@
+"""DuckDB, natively: the notebook's own in-memory database, or a file. One fresh cursor for each cell.
+
+Replacement scans are off: a cell sees exactly the frames it was given, under the names it was given, and no local
+variable of ours. Only calls that DuckDB 1.5 and 2.0 share are used.
+"""
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as pads
+
+from tailrace_kernel.sql.binding import Bound
+from tailrace_kernel.sql.engine import Answer, Keep, makes_temporary, may_return_rows
+from tailrace_kernel.sql.failures import SqlStatementError, clean_text, line_in
+from tailrace_kernel.sql.grid import Budget, from_batches
+from tailrace_kernel.sql.schema import SchemaNode
+from tailrace_kernel.sql.values import plain, refused
+from tailrace_kernel.sql_statements import Statement
+
+logger = logging.getLogger(__name__)
+
+BATCH = 2048 * 16  # rows of one Arrow batch
+ARROW = (pa.Table, pa.RecordBatch, pa.RecordBatchReader, pads.Dataset)
+
+
+class DuckDBEngine:
+    """`begin` gives each cell its own cursor; temporary tables keep the cursor that made them."""
+
+    dialect = sqlglot_dialect = driver = "duckdb"
+    paramstyle = "dollar"
+
+    def __init__(self, connection: Any, *, read_only: bool) -> None:
+        self._connection = connection
+        self.read_only = read_only
+        self.server_version = str(duckdb.__version__)
+        self._pin = threading.Lock()
+        self._pinned: Any = None  # the cursor that holds temporary tables, while no cell uses it
+        connection.execute("SET python_enable_replacements = false")
+
+    @classmethod
+    def in_memory(cls) -> "DuckDBEngine":
+        return cls(duckdb.connect(":memory:"), read_only=False)
+
+    @classmethod
+    def at(cls, path: str, *, read_only: bool) -> "DuckDBEngine":
+        """A database file. Raises what DuckDB raises; the file is locked for other processes."""
+        in_memory = path in {"", ":memory:"}
+        return cls(duckdb.connect(path or ":memory:", read_only=read_only and not in_memory), read_only=read_only)
+
+    def begin(self, frames: Mapping[str, object], *, autocommit: bool) -> "DuckDBSession":
+        for name, frame in frames.items():
+            check_frame(name, frame)
+        with self._pin:
+            cursor, self._pinned = self._pinned, None
+        session = DuckDBSession(self, cursor or self._connection.cursor(), frames, autocommit=autocommit)
+        session.has_temporary = cursor is not None
+        return session
+
+    def normalise(self, value: object, source: str) -> object:
+        return plain(value, source)
+
+    def error_text(self, error: BaseException) -> str:
+        return clean_text(error)
+
+    def error_line(self, error: BaseException) -> int | None:
+        return line_in(str(error))
+
+    def schema(self, path: Sequence[str]) -> tuple[SchemaNode, ...]:
+        with self._connection.cursor() as cursor:
+            match tuple(path):
+                case ():
+                    return _schemas(cursor)
+                case (schema,):
+                    return _tables(cursor, schema)
+                case (schema, table):
+                    return _columns(cursor, schema, table)
+                case _:
+                    return ()
+
+    def keep_cursor(self, cursor: Any) -> None:
+        """Hold a cursor with temporary tables for the next cell."""
+        with self._pin:
+            former, self._pinned = self._pinned, cursor
+        if former is not None:
+            former.close()
+
+    def close(self) -> None:
+        with self._pin:
+            if self._pinned is not None:
+                self._pinned.close()
+        self._connection.close()
+
+
+class DuckDBSession:
+    """One cell on one cursor."""
+
+    def __init__(self, engine: DuckDBEngine, cursor: Any, frames: Mapping[str, object], *, autocommit: bool) -> None:
+        self._engine = engine
+        self._cursor = cursor
+        self._autocommit = autocommit
+        self._frames = tuple(frames)
+        self.has_temporary = False
+        for name, frame in frames.items():
+            cursor.register(name, frame)
+        if not autocommit:
+            cursor.begin()
+
+    def execute(self, bound: Bound, statement: Statement, keep: Keep | None) -> Answer:
+        if keep is not None and may_return_rows(statement):
+            relation = self._cursor.sql(bound.text, params=bound.values or None)
+            return Answer(None, None) if relation is None else self._read(relation, keep)
+        self._cursor.execute(bound.text, bound.values or None)
+        self.has_temporary |= makes_temporary(statement)
+        return Answer(None, self._changed() if statement.is_write else None)
+
+    def interrupt(self) -> None:
+        self._cursor.interrupt()
+
+    def commit(self) -> None:
+        if not self._autocommit:
+            self._cursor.commit()
+            return
+        if self._rolled_back():
+            message = "The cell began a transaction and did not end it, so it was rolled back: add COMMIT."
+            raise SqlStatementError(message, None)
+
+    def rollback(self) -> None:
+        self._rolled_back()
+
+    def close(self) -> None:
+        try:
+            for name in self._frames:
+                self._cursor.unregister(name)
+            if self.has_temporary:
+                self._engine.keep_cursor(self._cursor)
+            else:
+                self._cursor.close()
+        except duckdb.Error:
+            logger.debug("a cursor did not close", exc_info=True)
+
+    def _rolled_back(self) -> bool:
+        try:
+            self._cursor.rollback()
+        except duckdb.Error:  # no transaction is active
+            return False
+        return True
+
+    def _read(self, relation: Any, keep: Keep) -> Answer:
+        reader = relation.to_arrow_reader(BATCH)
+        types = [str(kind) for kind in relation.types]
+        grid = from_batches(iter(reader), reader.schema, types, keep.rows, Budget(keep.bytes))
+        reader.close()
+        return Answer(grid, grid.table.num_rows if grid.complete else None)
+
+    def _changed(self) -> int | None:
+        """How many rows a statement changed: it answers with one column `Count`."""
+        description = self._cursor.description
+        if not description or [column[0] for column in description] != ["Count"]:
+            return None
+        row = self._cursor.fetchone()
+        return int(row[0]) if row else 0
+
+
+def check_frame(name: str, frame: object) -> None:
+    """Raise db_parameter if DuckDB cannot read `frame` as a table."""
+    is_polars = type(frame).__module__.partition(".")[0] == "polars" and type(frame).__name__ in {
+        "DataFrame", "LazyFrame",
+    }  # fmt: skip
+    if not (is_polars or isinstance(frame, (pd.DataFrame, *ARROW)) or _is_table_array(frame)):
+        advice = "a table must be a DataFrame (pandas, polars), an Arrow table or a two-dimensional NumPy array"
+        raise refused(name, frame, advice)
+
+
+def _is_table_array(frame: object) -> bool:
+    return isinstance(frame, np.ndarray) and frame.ndim in {1, 2}
+
+
+def _schemas(cursor: Any) -> tuple[SchemaNode, ...]:
+    rows = cursor.execute(
+        "SELECT schema_name FROM duckdb_schemas() WHERE database_name = current_database() "
+        "AND schema_name NOT IN ('information_schema', 'pg_catalog') ORDER BY 1"
+    ).fetchall()
+    return tuple(SchemaNode(name, "schema", has_children=True) for (name,) in rows)
+
+
+def _tables(cursor: Any, schema: str) -> tuple[SchemaNode, ...]:
+    rows = cursor.execute(
+        "SELECT table_name, table_type FROM information_schema.tables "
+        "WHERE table_schema = $schema AND table_catalog = current_database() ORDER BY 1",
+        {"schema": schema},
+    ).fetchall()
+    return tuple(SchemaNode(name, "view" if kind == "VIEW" else "table", has_children=True) for name, kind in rows)
+
+
+def _columns(cursor: Any, schema: str, table: str) -> tuple[SchemaNode, ...]:
+    rows = cursor.execute(
+        "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = $schema "
+        "AND table_name = $table AND table_catalog = current_database() ORDER BY ordinal_position",
+        {"schema": schema, "table": table},
+    ).fetchall()
+    return tuple(SchemaNode(name, "column", type=kind) for name, kind in rows)

@@ -1,0 +1,235 @@
+"""The rows of one query as Arrow, built from Arrow batches or from driver rows, within a budget. Knows no database.
+
+Arrow has one type per column; a driver's column may not (SQLite stores what it is given, JSON documents differ). Such
+a column keeps its Python values beside the Arrow table, where its text stands for display.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import pandas as pd
+import pyarrow as pa
+from pandas.api.types import pandas_dtype
+
+from tailrace_protocol.errors import ErrorCode, TailraceError
+
+Table: TypeAlias = pa.Table
+ChunkedArray: TypeAlias = "pa.ChunkedArray[Any]"
+arrow: Any = pa  # its stubs ask for one literal type at each call
+
+_BEYOND_TEXT = 3_000  # bytes a Python value of a mixed column counts at most, guessed
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """`table` has unique column names; `types` are the database's words; `objects` maps a column's index to its
+    Python values where Arrow has no one type for it. `complete` is False if the query had more rows."""
+
+    table: pa.Table
+    types: tuple[str, ...]
+    objects: dict[int, list[object]] = field(default_factory=dict)
+    complete: bool = True
+
+    def frame(self) -> pd.DataFrame:
+        """A writable DataFrame: whole numbers stay whole (Int64 where some are missing), decimals become whole
+        numbers or floats as in `pandas.read_sql`, dates become datetime64."""
+        series = {index: self._series(index) for index in range(self.table.num_columns)}
+        frame = pd.DataFrame(series, copy=False) if series else pd.DataFrame(index=range(self.table.num_rows))
+        frame.columns = pd.Index(self.table.column_names)
+        return frame
+
+    def head(self, rows: int) -> "Grid":
+        return Grid(self.table.slice(0, rows), self.types, {i: v[:rows] for i, v in self.objects.items()}, False)
+
+    def _series(self, index: int) -> Any:
+        if index in self.objects:
+            return pd.Series(self.objects[index], dtype=object)
+        return _column_series(self.table.column(index))
+
+
+def _column_series(column: Any) -> Any:
+    kind = column.type
+    if pa.types.is_decimal(kind):
+        column = _decimal_to_number(column)
+        kind = column.type
+    if pa.types.is_integer(kind) and column.null_count:
+        word = f"{'Int' if pa.types.is_signed_integer(kind) else 'UInt'}{kind.bit_width}"
+        return column.to_pandas(types_mapper=lambda _: pandas_dtype(word))
+    if pa.types.is_boolean(kind) and column.null_count:
+        return column.to_pandas(types_mapper=lambda _: pd.BooleanDtype())
+    if pa.types.is_null(kind):
+        return pd.Series([None] * len(column), dtype=object)
+    series = pd.Series(column.to_pandas(date_as_object=False, maps_as_pydicts="lossy"))
+    return series.copy() if not pa.types.is_string(kind) else series  # Arrow's own memory is read-only
+
+
+def _decimal_to_number(column: Any) -> Any:
+    if column.type.scale == 0:
+        try:
+            return column.cast(pa.int64())
+        except pa.ArrowInvalid:
+            pass
+    return column.cast(pa.float64())
+
+
+def unique_names(names: Iterable[str]) -> list[str]:
+    """Column names in order, a second `a` as `a_1`; a name that another column has is not taken."""
+    names = list(names)
+    taken = set(names)
+    seen: set[str] = set()
+    unique = []
+    for name in names:
+        fresh, count = name, 0
+        while fresh in seen or (fresh != name and fresh in taken):
+            count += 1
+            fresh = f"{name}_{count}"
+        seen.add(fresh)
+        unique.append(fresh)
+    return unique
+
+
+class Budget:
+    """Counts the bytes of a result and refuses beyond the limit."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+
+    def take(self, count: int) -> None:
+        self.used += count
+        if self.used > self.limit:
+            message = (
+                f"The result is larger than {self.limit / 2**20:,.0f} MiB, the memory this kernel gives one result: "
+                "add LIMIT, aggregate in the database, or leave the result without a name to see its first rows."
+            )
+            raise TailraceError(ErrorCode.RESULT_TOO_LARGE, message, details={"bytes": self.limit})
+
+
+def from_batches(
+    batches: Iterator[pa.RecordBatch], schema: pa.Schema, types: Sequence[str], rows: int | None, budget: Budget
+) -> Grid:
+    """The first `rows` rows of Arrow batches (all if None)."""
+    kept: list[pa.RecordBatch] = []
+    count, complete = 0, True
+    for batch in batches:
+        if rows is not None and count + batch.num_rows > rows:
+            kept.append(batch.slice(0, rows - count))
+            complete = False
+            break
+        kept.append(batch)
+        count += batch.num_rows
+        budget.take(batch.nbytes)
+    names = unique_names(schema.names)
+    renamed = pa.schema([each.with_name(name) for each, name in zip(schema, names, strict=True)])
+    batches_renamed = [pa.RecordBatch.from_arrays(batch.columns, schema=renamed) for batch in kept]
+    return Grid(pa.Table.from_batches(batches_renamed, schema=renamed), tuple(types), {}, complete)
+
+
+def from_rows(
+    partitions: Iterator[Sequence[Sequence[object]]],
+    names: Sequence[str],
+    types: Sequence[str],
+    wanted: Sequence[pa.DataType | None],
+    rows: int | None,
+    budget: Budget,
+) -> Grid:
+    """The first `rows` rows of a driver; `wanted` is the Arrow type of a column where the driver tells it."""
+    columns = [Column(kind) for kind in wanted]
+    count, complete = 0, True
+    for partition in partitions:
+        part = partition
+        if rows is not None and count + len(part) > rows:
+            part = part[: rows - count]
+            complete = False
+        count += len(part)
+        if part:
+            for column, values in zip(columns, zip(*part, strict=True), strict=True):
+                budget.take(column.extend(values))
+        if not complete:
+            break
+    arrays = [column.array() for column in columns]
+    table = pa.table(arrays, names=unique_names(names)) if arrays else pa.table({})
+    objects = {index: column.objects for index, column in enumerate(columns) if column.objects is not None}
+    words = [word or _word(table.schema.field(index).type, index in objects) for index, word in enumerate(types)]
+    return Grid(table, tuple(words), objects, complete)
+
+
+class Column:
+    """One column being read; becomes a column of Python objects when Arrow has no type for all its values."""
+
+    def __init__(self, wanted: pa.DataType | None) -> None:
+        self.wanted = wanted
+        self.chunks: list[Any] = []
+        self.objects: list[object] | None = None
+
+    def extend(self, values: Sequence[object]) -> int:
+        """Add values; the bytes they take."""
+        if self.objects is None:
+            try:
+                chunk = _array(values, self.wanted)
+            except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, TypeError):
+                self._keep_objects()
+            else:
+                if self.chunks and not _joins(self.chunks[-1].type, chunk.type):
+                    self._keep_objects()
+                else:
+                    self.chunks.append(chunk)
+                    return int(chunk.nbytes)
+        assert self.objects is not None
+        self.objects.extend(values)
+        return sum(min(_BEYOND_TEXT, 56 + len(str(value))) for value in values)
+
+    def array(self) -> Any:
+        if self.objects is not None:
+            return arrow.chunked_array([arrow.array([as_text(value) for value in self.objects], pa.string())])
+        if not self.chunks:
+            return arrow.chunked_array([], self.wanted or pa.null())
+        tables = [pa.table({"c": chunk}) for chunk in self.chunks]
+        return arrow.concat_tables(tables, promote_options="permissive").column(0)
+
+    def _keep_objects(self) -> None:
+        self.objects = [value for chunk in self.chunks for value in chunk.to_pylist()]
+        self.chunks.clear()
+
+
+def as_text(value: object) -> str | None:
+    """A value without an Arrow type, as a person reads it: documents as JSON, the rest by str()."""
+    if value is None:
+        return None
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def _word(kind: pa.DataType, is_mixed: bool) -> str:
+    """A word for a type where the database gives none (SQLite)."""
+    words = {"int64": "integer", "double": "real", "string": "text", "binary": "blob", "null": ""}
+    return "mixed" if is_mixed else words.get(str(kind), str(kind))
+
+
+def _array(values: Sequence[object], wanted: pa.DataType | None) -> Any:
+    if any(isinstance(value, dict) for value in values):
+        raise pa.ArrowTypeError("documents keep their own shape")
+    array = arrow.array(values, wanted)
+    if pa.types.is_nested(array.type) and wanted is None and any(isinstance(v, dict) for v in _leaves(values)):
+        raise pa.ArrowTypeError("documents keep their own shape")
+    return array
+
+
+def _leaves(values: Sequence[object]) -> Iterator[object]:
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from _leaves(value)
+        else:
+            yield value
+
+
+def _joins(left: pa.DataType, right: pa.DataType) -> bool:
+    """Whether Arrow can hold both in one column without changing a value's meaning."""
+    if left == right or pa.types.is_null(left) or pa.types.is_null(right):
+        return True
+    both_decimal = pa.types.is_decimal(left) and pa.types.is_decimal(right)
+    both_number = all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in (left, right))
+    return both_decimal or both_number
