@@ -1,0 +1,74 @@
+/** The database of the notebook: one field that takes a URL, tests it, and says what came of it. */
+
+import { useComputed, useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
+
+import { duration } from "./cell_state";
+import { useNotebook } from "./context";
+import { Icon } from "./icons";
+import { inputType } from "./input_type";
+import { ProblemNote } from "./problem_note";
+import type { Connection } from "./protocol";
+
+const HAS_PASSWORD = /^[^:/?#]+:\/\/[^/@\s]*:[^/\s]/; // scheme://user:x, the at-sign may still be missing
+
+export function DbField() {
+  const notebook = useNotebook();
+  const field = useRef<HTMLInputElement>(null);
+  const text = useSignal("");
+  const shown = useSignal(false);
+  const asked = useSignal<string | undefined>(undefined);
+  const connection = useComputed(() => notebook.store.db.value.find((one) => one.name === "default"));
+  const secret = HAS_PASSWORD.test(text.value);
+  const busy = asked.value !== undefined && notebook.outbox.waiting.value >= 0 && notebook.outbox.has(asked.value);
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    const url = text.value.trim();
+    asked.value = notebook.connectDatabase(url === "" ? null : url);
+    text.value = ""; // what was typed may hold a password: only the redacted string comes back
+    if (field.current) field.current.value = "";
+  };
+  return (
+    <form class="db" onSubmit={submit} autocomplete="off" aria-label="Database">
+      <Icon name="database" />
+      <span class="db-box">
+        <input
+          ref={field} data-testid="db" aria-label="Database connection" spellcheck={false} autocapitalize="off"
+          autocomplete={secret ? "new-password" : "off"} type={inputType(secret && !shown.value)}
+          placeholder={connection.value ? connection.value.connectionString : "DuckDB, embedded. Or postgresql://user@host/name"}
+          onInput={(event) => (text.value = event.currentTarget.value)}
+        />
+        {secret && (
+          <button type="button" class="quiet" aria-pressed={shown.value} onClick={() => (shown.value = !shown.value)}>
+            {shown.value ? "Hide" : "Show"}
+          </button>
+        )}
+      </span>
+      <button type="submit">{text.value.trim() === "" && connection.value ? "Reset" : "Connect"}</button>
+      <Answer connection={connection.value} busy={busy} />
+      <ProblemNote place="db" />
+    </form>
+  );
+}
+
+function Answer({ connection, busy }: { connection: Connection | undefined; busy: boolean }) {
+  const status = busy ? "connecting" : (connection?.status ?? "embedded");
+  return (
+    <span class="db-status" data-testid="db-status" data-status={status} role="status">
+      {words(connection, busy)}
+    </span>
+  );
+}
+
+function words(connection: Connection | undefined, busy: boolean): string {
+  if (busy) return "Connecting…";
+  if (!connection) return "DuckDB, embedded";
+  switch (connection.status) {
+    case "success":
+      return `${connection.dialect ?? "Database"} connected${connection.seconds === undefined ? "" : `, ${duration(connection.seconds)}`}`;
+    case "needs_credentials":
+      return "Enter the connection with its password again: passwords are not kept.";
+    case "error":
+      return connection.error?.message ?? "The connection failed.";
+  }
+}

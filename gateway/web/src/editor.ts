@@ -1,0 +1,127 @@
+/** The code editor of one cell: CodeMirror with our keys. A chunk of its own; knows no notebook. */
+
+import { closeBrackets, closeBracketsKeymap } from "@codemirror/autocomplete";
+import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+import { python } from "@codemirror/lang-python";
+import { PostgreSQL, sql } from "@codemirror/lang-sql";
+import { bracketMatching, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
+import { Annotation, Compartment, EditorState, type Extension, Prec } from "@codemirror/state";
+import { drawSelection, EditorView, keymap } from "@codemirror/view";
+import { classHighlighter } from "@lezer/highlight";
+
+import type { CellType } from "./protocol";
+
+export interface EditorHooks {
+  changed(text: string): void;
+  focused(): void;
+  blurred(): void;
+  run(): void;
+  runAndAdvance(): void;
+  escaped(): void;
+  /** The arrow keys left the text at the top (-1) or the bottom (1). True if there is somewhere to go. */
+  leave(by: -1 | 1): boolean;
+}
+
+export interface Editor {
+  view: EditorView;
+  setText(text: string): void;
+  setType(type: CellType): void;
+}
+
+/** Marks a change that came from outside, so that it is not taken for typing. */
+const outside = Annotation.define<boolean>();
+
+const NAMES: Readonly<Record<CellType, string>> = { python: "Python code", sql: "SQL code", markdown: "Markdown text" };
+
+export function createEditor(parent: HTMLElement, text: string, type: CellType, hooks: EditorHooks): Editor {
+  const language = new Compartment();
+  const view = new EditorView({
+    parent,
+    state: EditorState.create({ doc: text, extensions: [keys(hooks), shared(hooks), language.of(languageOf(type))] }),
+  });
+  const setType = (next: CellType) => {
+    view.dispatch({ effects: language.reconfigure(languageOf(next)) });
+    if (next === "markdown") void colourMarkdown(view, language);
+  };
+  if (type === "markdown") void colourMarkdown(view, language);
+  return { view, setType, setText: (next) => replaceText(view, next) };
+}
+
+function keys(hooks: EditorHooks): Extension {
+  const run = () => (hooks.run(), true);
+  return [
+    Prec.highest(
+      keymap.of([
+        { key: "Shift-Enter", run: () => (hooks.runAndAdvance(), true) },
+        { key: "Mod-Enter", run },
+        { key: "Ctrl-Enter", run },
+        { key: "Escape", run: () => (hooks.escaped(), true) },
+      ]),
+    ),
+    keymap.of([
+      { key: "ArrowUp", run: (view) => atEdge(view, -1) && hooks.leave(-1) },
+      { key: "ArrowDown", run: (view) => atEdge(view, 1) && hooks.leave(1) },
+      ...closeBracketsKeymap,
+      ...defaultKeymap,
+      ...historyKeymap,
+      indentWithTab,
+    ]),
+  ];
+}
+
+function shared(hooks: EditorHooks): Extension {
+  return [
+    history(),
+    drawSelection(),
+    indentOnInput(),
+    indentUnit.of("    "),
+    bracketMatching(),
+    closeBrackets(),
+    syntaxHighlighting(classHighlighter),
+    EditorView.lineWrapping,
+    EditorView.updateListener.of((update) => {
+      if (update.docChanged && !update.transactions.every((one) => one.annotation(outside) ?? !one.docChanged))
+        hooks.changed(update.state.doc.toString());
+      if (update.focusChanged) (update.view.hasFocus ? hooks.focused : hooks.blurred)();
+    }),
+  ];
+}
+
+function languageOf(type: CellType): Extension {
+  const named = EditorView.contentAttributes.of({ "aria-label": NAMES[type] });
+  switch (type) {
+    case "python":
+      return [named, python()];
+    case "sql":
+      return [named, sql({ dialect: PostgreSQL })];
+    case "markdown":
+      return named;
+  }
+}
+
+/** Markdown's grammar brings those of HTML, CSS and JavaScript: a chunk of its own, fetched when such a cell is edited. */
+async function colourMarkdown(view: EditorView, language: Compartment): Promise<void> {
+  const plain = language.get(view.state);
+  const { markdown } = await import("@codemirror/lang-markdown");
+  if (language.get(view.state) === plain) view.dispatch({ effects: language.reconfigure([plain ?? [], markdown()]) });
+}
+
+/** Replace only what differs, so that the cursor and the scroll position stay where they can. */
+function replaceText(view: EditorView, next: string): void {
+  const now = view.state.doc.toString();
+  if (now === next) return;
+  let from = 0;
+  while (from < now.length && from < next.length && now[from] === next[from]) from++;
+  let end = 0;
+  while (end < now.length - from && end < next.length - from && now.at(-1 - end) === next.at(-1 - end)) end++;
+  view.dispatch({
+    changes: { from, to: now.length - end, insert: next.slice(from, next.length - end) },
+    annotations: outside.of(true),
+  });
+}
+
+function atEdge(view: EditorView, by: -1 | 1): boolean {
+  const { main } = view.state.selection;
+  const line = view.state.doc.lineAt(main.head);
+  return main.empty && (by === -1 ? line.number === 1 : line.number === view.state.doc.lines);
+}

@@ -1,0 +1,342 @@
+/** One open notebook of this tab: joins store, connection, outbox and drafts, and offers the commands a view can give. */
+
+import { signal } from "@preact/signals";
+
+import { announce } from "./announcer";
+import { Connection, type Frame, type Socket, type Timers } from "./connection";
+import { codeHash, documentHash } from "./document_hash";
+import { Draft } from "./draft";
+import type { NotebookState } from "./fold";
+import { Outbox, type NewCommand } from "./outbox";
+import type { Ack, Cell, CellType, Command, Error as Refusal, Event, SetCell, SetNotebook, Snapshot } from "./protocol";
+import { clientFor, HttpError, pageKey, randomId, rest } from "./session";
+import { Store } from "./store";
+
+/** What a mounted cell lets the notebook do with it. */
+export interface CellHandle {
+  focus(): void;
+  setText(text: string): void;
+}
+
+const DIVERGED_EVERY = 30_000; // ms between two reloads because of a differing hash
+
+const timers: Timers = {
+  now: () => Date.now(),
+  after(ms, run) {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+export class Notebook {
+  readonly store: Store;
+  readonly connection: Connection;
+  readonly outbox: Outbox;
+  /** Set while the gateway turns us away: not_logged_in, unknown_notebook. */
+  readonly refused = signal<{ code: string; message: string } | undefined>(undefined);
+  readonly announcement = signal("");
+  readonly focused = signal<string | undefined>(undefined);
+  private readonly drafts = new Map<string, Draft>();
+  private readonly handles = new Map<string, CellHandle>();
+  private readonly created = new Set<string>();
+  private readonly settleAt = new Map<string, number>();
+  private wantsFocus: string | undefined;
+  private startOver = false;
+  private divergedAt = -Infinity;
+
+  static async open(id: string): Promise<Notebook> {
+    const [snapshot, client] = await Promise.all([
+      rest<Snapshot>("GET", `/api/v1/notebooks/${encodeURIComponent(id)}`),
+      clientFor(id),
+    ]);
+    return new Notebook(id, client, snapshot);
+  }
+
+  private constructor(
+    readonly id: string,
+    readonly client: string,
+    snapshot: Snapshot,
+  ) {
+    this.store = new Store(snapshot);
+    this.connection = new Connection(
+      {
+        ...timers,
+        open: () => {
+          const { protocol, host } = location;
+          const url = `${protocol === "https:" ? "wss" : "ws"}://${host}/api/v1/ws/notebook/${encodeURIComponent(id)}`;
+          return new WebSocket(url, "tailrace.v1.json") as unknown as Socket; // its handlers take more than we use
+        },
+        random: Math.random,
+        visible: () => document.visibilityState === "visible",
+      },
+      {
+        attach: () => ({
+          client,
+          batch: true,
+          ...(pageKey() !== undefined && { key: pageKey()! }),
+          ...(!this.startOver && { since: this.store.since }),
+        }),
+        frame: (frame) => this.frame(frame),
+        live: () => this.live(),
+        lost: () => this.lost(),
+        refused: (code, message) => (this.refused.value = { code, message }),
+      },
+    );
+    this.outbox = new Outbox(
+      timers,
+      sessionStorage,
+      `tailrace.outbox.${client}`,
+      (frame) => this.connection.send(frame),
+      (frame, answer) => this.answered(frame, answer),
+      randomId,
+    );
+    this.store.onFold((events, before, after) => this.folded(events, before, after));
+    addEventListener("online", () => this.connection.wake());
+    addEventListener("offline", () => this.connection.wake());
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") this.connection.wake();
+      else this.saveAll();
+    });
+    addEventListener("pagehide", () => this.saveAll());
+    this.connection.start();
+  }
+
+  // Commands
+
+  createCell(cellType: CellType, afterCellId: string | null): void {
+    this.created.add(this.outbox.add({ type: "create_cell", cellType, afterCellId }));
+  }
+
+  deleteCell(cellId: string): void {
+    this.drafts.get(cellId)?.cancel();
+    this.outbox.add({ type: "delete_cell", cellId });
+  }
+
+  /** `by` is -1 for up, 1 for down; does nothing at the ends. */
+  moveCell(cellId: string, by: -1 | 1): void {
+    const order = this.store.order.peek();
+    const to = order.indexOf(cellId) + by;
+    if (to < 0 || to >= order.length) return;
+    const rest = order.filter((id) => id !== cellId);
+    this.outbox.add({ type: "move_cell", cellId, afterCellId: rest[to - 1] ?? null });
+  }
+
+  setCell(cellId: string, change: Omit<SetCell, "type" | "id" | "cellId">): void {
+    this.draft(cellId)?.blur(); // the type is changed of what is on the screen
+    this.outbox.add({ type: "set_cell", cellId, ...change });
+  }
+
+  setNotebook(change: Omit<SetNotebook, "type" | "id">): void {
+    this.outbox.add({ type: "set_notebook", ...change });
+  }
+
+  runCell(cellId: string): void {
+    const draft = this.draft(cellId);
+    const cell = this.cell(cellId);
+    if (!draft || !cell) return;
+    const code = draft.sent();
+    if (cell.type === "markdown") {
+      if (code !== cell.code) this.outbox.add({ type: "cell_update", cellId, code });
+      return;
+    }
+    this.outbox.add({ type: "run_cell", cellId, ...(code !== cell.code && { code }) });
+  }
+
+  /** Run, then go to the next cell, or to a new one at the end. */
+  runAndAdvance(cellId: string): void {
+    this.runCell(cellId);
+    const order = this.store.order.peek();
+    const next = order[order.indexOf(cellId) + 1];
+    if (next !== undefined) this.focus(next);
+    else this.createCell("python", cellId);
+  }
+
+  runAll(): void {
+    this.saveAll();
+    this.outbox.add({ type: "run_all" });
+  }
+
+  runStale(): void {
+    this.saveAll();
+    this.outbox.add({ type: "run_stale" });
+  }
+
+  interrupt(): void {
+    const runId = this.store.now.run?.runId;
+    this.outbox.add({ type: "interrupt", ...(runId !== undefined && { runId }) });
+  }
+
+  restartKernel(): void {
+    this.outbox.add({ type: "restart_kernel" });
+  }
+
+  /** Null goes back to the embedded database. */
+  connectDatabase(connectionString: string | null): string {
+    return this.outbox.add({ type: "update_db_connection", connectionString });
+  }
+
+  answerInput(cellId: string, requestId: string, value: string): void {
+    this.outbox.add({ type: "stdin_reply", cellId, requestId, value });
+  }
+
+  /** Try again what was refused or not answered; an edit is sent as the editor has it now. */
+  retry(problemId: string, command: Command["type"], cellId: string): void {
+    if (command === "cell_update" && !this.outbox.has(problemId)) {
+      this.outbox.dismiss(problemId);
+      this.save(cellId, this.draft(cellId)?.sent() ?? "");
+    } else {
+      this.outbox.retry(problemId);
+    }
+  }
+
+  saveAll(): void {
+    for (const draft of this.drafts.values()) draft.blur();
+  }
+
+  // Text and focus
+
+  draft(cellId: string): Draft | undefined {
+    const cell = this.cell(cellId);
+    const known = this.drafts.get(cellId);
+    if (known || !cell) return known;
+    const draft = new Draft(
+      {
+        ...timers,
+        save: (text) => this.save(cellId, text),
+        runIfStill: (text) => void this.runIfStill(cellId, text),
+        mayRun: () => (this.store.now.notebook.settings.autoRun ?? true) && this.connection.state.peek() === "live",
+        cell: () => this.cell(cellId),
+      },
+      this.outbox.codeFor(cellId) ?? cell.code,
+    );
+    this.drafts.set(cellId, draft);
+    return draft;
+  }
+
+  mounted(cellId: string, handle: CellHandle): () => void {
+    this.handles.set(cellId, handle);
+    if (this.wantsFocus === cellId) this.focus(cellId);
+    return () => {
+      if (this.handles.get(cellId) === handle) this.handles.delete(cellId);
+    };
+  }
+
+  /** Focus the editor of a cell, now or as soon as it is there. */
+  focus(cellId: string): void {
+    const handle = this.handles.get(cellId);
+    this.wantsFocus = handle ? undefined : cellId;
+    handle?.focus();
+  }
+
+  private cell(cellId: string): Cell | undefined {
+    return this.store.cell(cellId)?.peek();
+  }
+
+  private save(cellId: string, code: string): void {
+    if (this.outbox.codeFor(cellId) === undefined && this.cell(cellId)?.code === code) return;
+    this.outbox.add({ type: "cell_update", cellId, code });
+  }
+
+  private async runIfStill(cellId: string, text: string): Promise<void> {
+    const hash = await codeHash(text);
+    if (this.drafts.get(cellId)?.text !== text) return;
+    const command: NewCommand = { type: "run_cell", cellId, ...(hash !== undefined && { codeHash: hash }) };
+    this.outbox.add(command, true);
+  }
+
+  // What comes in
+
+  private frame(frame: Frame): void {
+    switch (frame.type) {
+      case "ack":
+        return this.outbox.ack(frame);
+      case "error":
+        return this.outbox.refuse(frame);
+      case "snapshot":
+        this.startOver = false;
+        return this.store.reload(frame);
+      case "resync":
+        this.startOver = true;
+        return;
+      case "position":
+        return this.store.advance(frame.seq);
+      case "pong":
+      case "conflict":
+        return;
+      default:
+        // A gap: what is missing is asked for by attaching again from the last event held.
+        if (!this.startOver && !this.store.take(frame)) this.connection.reattach("An event was missing.");
+    }
+  }
+
+  private live(): void {
+    this.refused.value = undefined;
+    this.outbox.online();
+  }
+
+  private lost(): void {
+    this.outbox.offline();
+    for (const draft of this.drafts.values()) draft.cancel();
+    if (this.connection.failures.peek() > 1) void this.findOutWhy();
+  }
+
+  /** A refused upgrade looks like a dead network to a script; a small request tells them apart. */
+  private async findOutWhy(): Promise<void> {
+    try {
+      await rest("GET", "/api/v1/notebooks");
+    } catch (error) {
+      if (error instanceof HttpError && error.status === 401) this.refused.value = { code: error.code, message: error.message };
+    }
+  }
+
+  private answered(frame: Command, answer: Ack | Refusal): void {
+    if (!("cellId" in frame) || frame.cellId === undefined) return;
+    if (answer.type === "ack") {
+      if (frame.type === "cell_update" || frame.type === "run_cell") this.settleAt.set(frame.cellId, answer.seq);
+    } else if (frame.type === "cell_update" || (frame.type === "run_cell" && frame.code !== undefined)) {
+      this.drafts.get(frame.cellId)?.unsaved();
+    }
+  }
+
+  private folded(events: readonly Event[], before: NotebookState, after: NotebookState): void {
+    for (const [cellId, draft] of this.drafts) {
+      const cell = after.cells.get(cellId);
+      if (!cell) {
+        draft.cancel();
+        this.drafts.delete(cellId);
+        continue;
+      }
+      if (cell === before.cells.get(cellId)) continue;
+      const settled = this.outbox.codeFor(cellId) === undefined && after.seq >= (this.settleAt.get(cellId) ?? 0);
+      const text = draft.received(cell, settled);
+      if (text !== undefined) this.handles.get(cellId)?.setText(text);
+    }
+    for (const event of events) this.follow(event, before);
+    const said = announce(events, after);
+    if (said !== undefined) this.announcement.value = said;
+    const last = events.at(-1);
+    if (last?.hash !== undefined && last.type !== "project:saved") void this.compare(after, last.hash);
+  }
+
+  /** Move the focus with the cells that this tab creates, and away from one that goes. */
+  private follow(event: Event, before: NotebookState): void {
+    if (event.type === "cell_created" && event.cause?.client === this.client && this.created.delete(event.cause.id)) {
+      this.focus(event.cellId);
+    } else if (event.type === "cell_deleted" && this.focused.peek() === event.cellId) {
+      const order = this.store.order.peek();
+      const at = before.order.indexOf(event.cellId);
+      const next = [...before.order.slice(at + 1), ...before.order.slice(0, Math.max(at, 0)).reverse()].find((id) => order.includes(id));
+      this.focused.value = undefined;
+      if (next !== undefined) this.focus(next);
+    }
+  }
+
+  private async compare(state: NotebookState, hash: string): Promise<void> {
+    const ours = await documentHash(state);
+    if (ours === undefined || ours === hash || timers.now() - this.divergedAt < DIVERGED_EVERY) return;
+    this.divergedAt = timers.now();
+    console.warn(`The document differs from the gateway's at event ${state.seq}: loading it again.`);
+    this.startOver = true;
+    this.connection.reattach("The document differed from the gateway's.");
+  }
+}

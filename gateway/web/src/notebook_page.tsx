@@ -1,0 +1,98 @@
+/** The page of one notebook: opens it, then shows bar, banners and cells. */
+
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+
+import { AddStrip, InsertStrip } from "./add_strip";
+import { Bar } from "./bar";
+import { CellView } from "./cell";
+import { loadEditor } from "./cell_editor";
+import { NotebookContext, useNotebook } from "./context";
+import { LoginForm, LoginPage } from "./login_page";
+import { Notebook } from "./notebook";
+import { Note } from "./note";
+import { ProblemNote } from "./problem_note";
+import { HttpError } from "./session";
+
+export function NotebookPage({ id }: { id: string }) {
+  const opened = useSignal<Notebook | undefined>(undefined);
+  const failure = useSignal<HttpError | Error | undefined>(undefined);
+  const open = () => {
+    failure.value = undefined;
+    void loadEditor();
+    Notebook.open(id).then(
+      (notebook) => {
+        document.title = `${notebook.store.info.peek().name} · Tailrace`;
+        opened.value = notebook;
+      },
+      (error: unknown) => (failure.value = error instanceof Error ? error : new Error(String(error))),
+    );
+  };
+  useEffect(() => {
+    open();
+    return () => opened.peek()?.connection.stop();
+  }, [id]);
+  const failed = failure.value;
+  if (failed instanceof HttpError && failed.status === 401) return <LoginPage done={open} />;
+  if (failed) return <Note title="This notebook could not be opened" text={failed.message} retry={open} />;
+  if (!opened.value) return <main class="page" aria-busy="true" />;
+  return (
+    <NotebookContext.Provider value={opened.value}>
+      <Opened />
+    </NotebookContext.Provider>
+  );
+}
+
+function Opened() {
+  const notebook = useNotebook();
+  const order = notebook.store.order.value;
+  return (
+    <>
+      <a class="skip" href="#cells">Skip to the cells</a>
+      <Bar />
+      <main class="page" id="cells" tabIndex={-1}>
+        <Banners />
+        <ProblemNote place="" />
+        {order.map((cellId, index) => (
+          <div class="slot" key={cellId}>
+            <InsertStrip afterCellId={order[index - 1] ?? null} />
+            <CellView cellId={cellId} number={index + 1} />
+          </div>
+        ))}
+        <AddStrip />
+      </main>
+      <div class="unseen" aria-live="polite" data-testid="announcer">{notebook.announcement.value}</div>
+    </>
+  );
+}
+
+/** What concerns the whole notebook and does not go away by itself. */
+function Banners() {
+  const notebook = useNotebook();
+  const refused = notebook.refused.value;
+  const readOnly = notebook.store.readOnly.value;
+  const conflicts = notebook.store.conflicts.value;
+  const { state, cause } = notebook.store.kernel.value;
+  return (
+    <>
+      {refused && (
+        <div class="banner" role="alert">
+          <p>{refused.message}</p>
+          {refused.code === "not_logged_in" && <LoginForm done={() => notebook.connection.retryNow()} />}
+        </div>
+      )}
+      {readOnly !== undefined && <div class="banner" role="alert"><p>Read-only: {readOnly}</p></div>}
+      {conflicts.length > 0 && (
+        <div class="banner" role="alert">
+          <p>The file changed on disk, and so did {conflicts.length === 1 ? "a cell" : `${conflicts.length} cells`} here. Nothing was overwritten.</p>
+        </div>
+      )}
+      {state === "dead" && (
+        <div class="banner" role="alert">
+          <p>The kernel died{cause ? `: ${cause}` : ""}. Your code and what it printed are safe; nothing runs again by itself.</p>
+          <button onClick={() => notebook.restartKernel()}>Start a new kernel</button>
+        </div>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,59 @@
+/** HTML of outputs: cleaned and shown in a shadow root; HTML that brings scripts goes into an opaque-origin frame. */
+
+import DOMPurify from "dompurify";
+
+import tableStyle from "../styles/rich.css?inline";
+import { asText, type Draw } from "./registry";
+
+const HAS_SCRIPT = /<script\b/i;
+const FRAME_CAP = 4000; // px
+
+export const drawHtml: Draw = (into, value, { dark }) => {
+  const html = asText(value);
+  return HAS_SCRIPT.test(html) ? drawFrame(into, html, dark) : drawClean(into, html);
+};
+
+/** Styles of the output stay inside the shadow root and cannot repaint the page. */
+function drawClean(into: HTMLElement, html: string): void {
+  const host = document.createElement("div");
+  host.className = "html";
+  const root = host.attachShadow({ mode: "open" });
+  const style = document.createElement("style");
+  style.textContent = tableStyle;
+  root.append(style, clean(html));
+  into.append(host);
+}
+
+const outputs = DOMPurify();
+outputs.addHook("afterSanitizeAttributes", (node) => {
+  if (node.tagName === "A" && node.hasAttribute("href")) {
+    node.setAttribute("target", "_blank");
+    node.setAttribute("rel", "noopener noreferrer");
+  }
+});
+
+/** Nothing in the result can run, submit, or embed another page. */
+export function clean(html: string): DocumentFragment {
+  return outputs.sanitize(html, {
+    RETURN_DOM_FRAGMENT: true,
+    FORBID_TAGS: ["form", "input", "button", "textarea", "select", "iframe", "object", "embed", "base", "link", "meta"],
+    ADD_TAGS: ["style"],
+    FORCE_BODY: true, // else a style sheet at the start is lost
+  });
+}
+
+function drawFrame(into: HTMLElement, html: string, dark: boolean): () => void {
+  const frame = document.createElement("iframe");
+  frame.className = "frame";
+  frame.title = "Output with scripts";
+  frame.setAttribute("sandbox", "allow-scripts"); // never with allow-same-origin: together they are no sandbox
+  frame.src = "/frame.html";
+  const resize = (event: MessageEvent<{ height?: unknown }>) => {
+    if (event.source !== frame.contentWindow || typeof event.data?.height !== "number") return;
+    frame.style.height = `${Math.min(event.data.height, FRAME_CAP)}px`;
+  };
+  addEventListener("message", resize);
+  frame.addEventListener("load", () => frame.contentWindow?.postMessage({ html, dark }, "*"));
+  into.append(frame);
+  return () => removeEventListener("message", resize);
+}
