@@ -16,7 +16,7 @@ MAX_PART = 128 * 2**20  # bytes of one frame of a message; a peer that sends mor
 
 class TailraceApp(IPKernelApp):
     name = "tailrace-kernel"
-    kernel_class = Type(TailraceKernel, klass="ipykernel.kernelbase.Kernel").tag(config=True)
+    kernel_class = Type(TailraceKernel, klass="ipykernel.kernelbase.Kernel").tag(config=True)  # type: ignore[assignment]
 
     def _bind_socket(self, s: Any, port: int) -> int:
         """The bound must be set before binding; it holds for connections made after."""

@@ -19,13 +19,13 @@ class CellStream(OutStream):
 
     outbox: Outbox
 
-    def write(self, string: str) -> int | None:
+    def write(self, string: str) -> int:
         if self.echo is not None or self.pub_thread is None or os.getpid() != self._master_pid:
-            return super().write(string)
+            return super().write(string) or 0
         if not isinstance(string, str):
             raise TypeError(f"write() argument must be str, not {type(string).__name__}")  # pragma: no cover
         if not self.pub_thread.thread.is_alive():
-            return super().write(string)
+            return super().write(string) or 0
         if string:
             self.outbox.text(self.name, self.parent_header, string)
         return len(string)
@@ -41,6 +41,7 @@ def adopt(stream: Any, outbox: Outbox) -> None:
     """Turn one of the application's streams into ours; its descriptor watcher and echo stay as they are."""
     if type(stream) is OutStream:
         stream.__class__ = CellStream
+        assert isinstance(stream, CellStream)
         stream.outbox = outbox
 
 
@@ -60,5 +61,5 @@ def inherit_parents(shell: Any) -> None:
             shell.set_thread_parent(parent)
         bootstrap(thread)
 
-    threading.Thread.start = start_with_parent  # type: ignore[method-assign]
+    threading.Thread.start = start_with_parent  # type: ignore[method-assign, assignment]
     threading.Thread._bootstrap_inner = bootstrap_with_parent  # type: ignore[attr-defined]

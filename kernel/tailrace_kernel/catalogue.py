@@ -7,15 +7,15 @@ the machine, one registration at a time: the compiler's flags and the user's tra
 import linecache
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
-from IPython.core.displayhook import DisplayHook
 from ipykernel.compiler import get_file_name
+from IPython.core.displayhook import DisplayHook
 
 from tailrace_kernel.analysis import analyze
 from tailrace_kernel.facts import Analysis, CellCode
-from tailrace_kernel.sql_cell import SqlCell, analyze_sql_cell, is_sql_cell
+from tailrace_kernel.sql_cell import DEFAULT_DIALECTS, EMBEDDED, SqlCell, analyze_sql_cell, is_sql_cell
 from tailrace_kernel.stimuli import CellRegistered
 from tailrace_protocol.kernel_messages import RegisterCellRequest
 
@@ -44,8 +44,8 @@ class Catalogue:
 
     def __init__(self, transform: Callable[[str], str]) -> None:
         self.entries: dict[str, Entry] = {}
-        self.dialects: Mapping[str, str] | None = None  # connection → sqlglot dialect, once one was configured
-        self.embedded: frozenset[str] | None = None
+        self.dialects: Mapping[str, str] = DEFAULT_DIALECTS  # connection → sqlglot dialect
+        self.embedded: Collection[str] = EMBEDDED
         self._transform = transform
         self._compiling = threading.Lock()
         self._filenames: dict[str, int] = {}  # → how many entries of `_recent` name it
@@ -98,12 +98,7 @@ class Catalogue:
         return Entry(request, analysis, PythonCell(request.code, filename, code, silent))
 
     def _sql(self, request: RegisterCellRequest) -> Entry:
-        options = {}
-        if self.dialects is not None:
-            options["dialects"] = self.dialects
-        if self.embedded is not None:
-            options["embedded"] = self.embedded
-        cell = analyze_sql_cell(request.code, request.connection, request.result, **options)
+        cell = analyze_sql_cell(request.code, request.connection, request.result, self.dialects, self.embedded)
         return Entry(request, cell.analysis, cell)
 
     def _remember(self, filename: str, source: str) -> None:

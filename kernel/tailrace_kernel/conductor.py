@@ -8,7 +8,6 @@ under the lock: what the namespace lets go of is dropped after it is released.
 import asyncio
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, assert_never

@@ -51,10 +51,11 @@ class TailraceKernel(IPythonKernel):
         super().__init__(**options)
         self._driving: set[asyncio.Task[None]] = set()
         self._execute_sleep = 0.0  # it made up for flushes that could be lost; the outbox cannot
-        session.adopt(self.session)
+        assert self.session is not None
+        self._wire = session.adopt(self.session)
         self.ring = EventRing(secrets.token_hex(16))
         self._number_messages()
-        self.outbox = Outbox(self.iopub_thread, self.session, f"kernel.{self.ident}")
+        self.outbox = Outbox(self.iopub_thread, self._wire, f"kernel.{self.ident}")
         self.iopub_thread.send_multipart = self.outbox.put
         for stream in (sys.stdout, sys.stderr):
             capture.adopt(stream, self.outbox)
@@ -70,7 +71,7 @@ class TailraceKernel(IPythonKernel):
 
         def swap() -> None:
             self.iopub_thread.socket.sndhwm = SEND_HIGH_WATER
-            self.iopub_thread.socket = NumberedSocket(self.iopub_thread.socket, self.session, self.ring)
+            self.iopub_thread.socket = NumberedSocket(self.iopub_thread.socket, self._wire, self.ring)
             swapped.set()
 
         self.iopub_thread.schedule(swap)
@@ -127,26 +128,26 @@ class TailraceKernel(IPythonKernel):
         return answering
 
     def _refuse(self, stream: Any, ident: Any, message: dict[str, Any], error: TailraceError) -> None:
-        self.session.send(stream, reply_type(message["msg_type"]), refusal(error), message, ident)
+        self._wire.send(stream, reply_type(message["msg_type"]), refusal(error), message, ident)
 
     # Our requests.
 
     async def process_control(self, msg: Any) -> None:
         """Ours are answered here and never wait; stock ones and garbage go the stock way."""
         try:
-            ident, frames = self.session.feed_identities(msg, copy=False)
-            kind = self.session.deserialize(frames, content=False, copy=False)["msg_type"]
+            ident, frames = self._wire.feed_identities(msg, copy=False)
+            kind = self._wire.deserialize(frames, content=False, copy=False)["msg_type"]
         except Exception:
             self.log.warning("a control message that cannot be read was dropped", exc_info=True)
             return
         if kind in self.control_handlers or not kind.endswith("_request"):
             await super().process_control(msg)
             return
-        message = self.session.deserialize(frames, content=True, copy=False)
+        message = self._wire.deserialize(frames, content=True, copy=False)
         header = extract_header(message)
         self.outbox.standard("status", {"execution_state": "busy"}, header, soon=False)
         if kind in REQUESTS:
-            self.requests.handle(Call(self.session, self.control_stream, ident, message, self._idle_after(header)))
+            self.requests.handle(Call(self._wire, self.control_stream, ident, message, self._idle_after(header)))
         else:
             self._refuse(self.control_stream, ident, message, unknown(kind))
             self._idle_after(header)()
@@ -156,7 +157,7 @@ class TailraceKernel(IPythonKernel):
 
     async def _handle_on_shell(self, stream: Any, ident: Any, message: dict[str, Any]) -> None:
         """Holds its place in the queue: the next shell request waits until this one is over."""
-        call = Call(self.session, stream, ident, message, lambda: None)
+        call = Call(self._wire, stream, ident, message, lambda: None)
         self.requests.handle(call)
         if threading.current_thread() is threading.main_thread():
             await self.conductor.drive()
@@ -175,7 +176,11 @@ class TailraceKernel(IPythonKernel):
 
     def _wake_main(self) -> None:
         """Have the main thread drive, unless a request on it is doing so."""
-        self.io_loop.asyncio_loop.call_soon_threadsafe(self._start_driving)
+        self._main_loop().call_soon_threadsafe(self._start_driving)
+
+    def _main_loop(self) -> asyncio.AbstractEventLoop:
+        loop: asyncio.AbstractEventLoop = self.io_loop.asyncio_loop  # type: ignore[attr-defined]
+        return loop
 
     def _start_driving(self) -> None:
         task = asyncio.get_running_loop().create_task(self._drive_alone())
@@ -200,7 +205,7 @@ class TailraceKernel(IPythonKernel):
         """Ours may name a run: one that has ended is left alone, one that has not begun is dropped."""
         run_id = parent["content"].get("run_id")
         if isinstance(run_id, str) and not self.conductor.interrupt(run_id):
-            self.session.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident)
+            self._wire.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident)
             return
         await super().interrupt_request(stream, ident, parent)
 
@@ -239,6 +244,7 @@ class TailraceKernel(IPythonKernel):
             reply["ename"], reply["evalue"] = type(error).__name__, str(error)
         else:
             reply["user_expressions"] = shell.user_expressions(user_expressions or {})
+        assert shell.payload_manager is not None
         reply["payload"] = shell.payload_manager.read_payload()
         shell.payload_manager.clear_payload()
         return reply
@@ -288,11 +294,11 @@ class TailraceKernel(IPythonKernel):
         interrupts.took_cancel()
         return result
 
-    def do_history(self, *args: Any, **options: Any) -> dict[str, Any]:
+    def do_history(self, *args: Any, **options: Any) -> dict[str, Any]:  # type: ignore[override]
         """Rows of the current session carry the number it was asked by; IPython says 0 there."""
         reply: dict[str, Any] = super().do_history(*args, **options)
         session = options.get("session")
-        if options.get("hist_access_type") == "range" and session == self.shell.history_manager.session_number:
+        if options.get("hist_access_type") == "range" and session == self.shell.history_manager.session_number:  # type: ignore[union-attr]
             reply["history"] = [(session, *row[1:]) for row in reply["history"]]
         return reply
 

@@ -45,10 +45,10 @@ class Lifeline:
         self._client_came.set()
 
     def _watch(self, fd: int) -> None:
-        with os.fdopen(fd, "rb", buffering=0) as line:
-            with contextlib.suppress(OSError):  # a connection that is reset has ended too
-                while line.read(4096):
-                    pass
+        # A connection that is reset has ended too.
+        with contextlib.suppress(OSError), os.fdopen(fd, "rb", buffering=0) as line:
+            while line.read(4096):
+                pass
         self._client_came.clear()
         if not self._client_came.wait(self._grace):
             self._end()

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tailrace_kernel.sql_cell import SqlCell
-from tailrace_protocol.kernel_messages import ConfigureDbReply, ConfigureDbRequest
+from tailrace_protocol.errors import ErrorCode, TailraceError
+from tailrace_protocol.kernel_messages import (
+    ConfigureDbReply,
+    ConfigureDbRequest,
+    SchemaNode,
+    SchemaReply,
+    TablePageReply,
+    TablePageRequest,
+)
 
 if TYPE_CHECKING:
     from tailrace_kernel.sql import Connections, Running, SqlResult
@@ -101,15 +109,29 @@ class Queries:
             seconds=configured.seconds,
         )
 
-    def schema(self, connection: str, path: tuple[str, ...]) -> "Future[list[dict[str, Any]]]":
+    def schema(self, connection: str, path: tuple[str, ...]) -> "Future[SchemaReply]":
         return self._aside.submit(self._schema, connection, path)
 
-    def _schema(self, connection: str, path: tuple[str, ...]) -> list[dict[str, Any]]:
+    def _schema(self, connection: str, path: tuple[str, ...]) -> SchemaReply:
         nodes = self.connections.schema(connection, path)
-        return [
-            {"name": node.name, "kind": node.kind, "type": node.type, "has_children": node.has_children}
-            for node in nodes
-        ]
+        return SchemaReply(
+            nodes=tuple(
+                SchemaNode(name=node.name, kind=node.kind, type=node.type, has_children=node.has_children)
+                for node in nodes
+            )
+        )
+
+    def page(self, request: TablePageRequest) -> "Future[TablePageReply]":
+        return self._aside.submit(self._page, request)
+
+    def _page(self, request: TablePageRequest) -> TablePageReply:
+        result = self.results.get(request.cell_id)
+        if result is None or result.grid is None:
+            message = f"Cell {request.cell_id!r} shows no table now; run it first."
+            raise TailraceError(ErrorCode.NO_SUCH_OUTPUT, message)
+        from tailrace_kernel.pages import page
+
+        return page(result.grid, request)
 
     def languages(self) -> Languages:
         return Languages(self.connections.dialects(), self.connections.embedded())

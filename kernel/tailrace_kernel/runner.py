@@ -67,7 +67,7 @@ class Runner:
             return Ended("success", 0.0, None)
         shell = self._shell
         self._set_parent(parent)
-        sys.last_value = sys.last_traceback = None  # type: ignore[assignment]  # frames of the last failure may go
+        sys.last_value = sys.last_traceback = None  # frames of the last failure may go
         shell.execution_count += 1
         count = shell.execution_count - 1
         source = payload.source if isinstance(payload, PythonCell) else payload.statement

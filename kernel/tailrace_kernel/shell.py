@@ -11,11 +11,11 @@ from types import FrameType, TracebackType
 from typing import Any
 from warnings import warn
 
-from IPython.core.formatters import DisplayFormatter
-from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 from ipykernel.compiler import XCachingCompiler
 from ipykernel.displayhook import ZMQShellDisplayHook
 from ipykernel.zmqshell import ZMQInteractiveShell
+from IPython.core.formatters import DisplayFormatter
+from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 from traitlets import Type
 
 from tailrace_kernel.interrupt import Interrupts
@@ -88,11 +88,13 @@ class CellCompiler(XCachingCompiler):
 
 class TailraceShell(ZMQInteractiveShell):
     displayhook_class = Type(CellDisplayHook)
+    displayhook: CellDisplayHook
+    compile: CellCompiler
     interrupts: Interrupts | None = None
 
     def init_display_formatter(self) -> None:
         self.display_formatter = CellFormatter(parent=self)
-        self.configurables.append(self.display_formatter)
+        self.configurables.append(self.display_formatter)  # type: ignore[arg-type]
 
     def showtraceback(self, exc_tuple: Any = None, *args: Any, **options: Any) -> None:
         kind, error, frames = self._get_exc_info(exc_tuple)
@@ -123,7 +125,8 @@ class TailraceShell(ZMQInteractiveShell):
                 pass
             case SyntaxError():
                 stack = traceback.extract_tb(frames)
-                self._showtraceback(type(error), error, self.SyntaxTB.structured_traceback(type(error), error, stack))
+                shown = self.SyntaxTB.structured_traceback(type(error), error, stack)  # type: ignore[arg-type]
+                self._showtraceback(type(error), error, shown)
             case TailraceError() if frames is None:
                 self._showtraceback(type(error), error, [f"{error.code.value}: {error.message}"])
             case _ if isinstance(error, self.custom_exceptions):

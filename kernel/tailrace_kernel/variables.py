@@ -16,6 +16,7 @@ MAX_PREVIEW = 120  # characters
 MAX_ITEMS = 8  # shown of one container
 MAX_DEPTH = 2
 SCALARS = frozenset({int, float, bool, complex, type(None)})
+BRACKETS: dict[type, tuple[str, str]] = {list: ("[", "]"), tuple: ("(", ")"), deque: ("[", "]")}
 FRAMES = frozenset({"numpy", "pandas", "polars", "pyarrow"})
 
 
@@ -61,7 +62,7 @@ def _text(value: object, depth: int) -> str:
 
 
 def _items(value: Any, depth: int) -> str:
-    opening, closing = {list: "[]", tuple: "()", deque: "[]"}.get(type(value), "{}")
+    opening, closing = BRACKETS.get(type(value), ("{", "}"))
     shown = [_text(item, depth + 1) for item in itertools.islice(value, MAX_ITEMS)]
     if len(value) > MAX_ITEMS:
         shown.append("…")

@@ -268,6 +268,32 @@ class VariablesReply(Content, frozen=True, kw_only=True):
     variables: tuple[Variable, ...]
 
 
+class SchemaNode(Content, frozen=True, kw_only=True):
+    """`kind`: schema, table, view or column; `type` is the database's word for a column's type."""
+
+    name: str
+    kind: str
+    type: str | None = None
+    has_children: bool = False
+
+
+class SchemaReply(Content, frozen=True, kw_only=True):
+    nodes: tuple[SchemaNode, ...]
+
+
+class TableColumn(Content, frozen=True, kw_only=True):
+    name: str
+    type: str
+
+
+class TablePageReply(Content, frozen=True, kw_only=True):
+    """`total` counts the rows that passed the filter; values that JSON has no word for are text."""
+
+    columns: tuple[TableColumn, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    total: int
+
+
 class ReplayReply(Content, frozen=True, kw_only=True):
     """One buffer follows: per message u32 frame count, u32 lengths, then the frames; all little-endian."""
 

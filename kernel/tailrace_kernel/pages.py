@@ -1,0 +1,57 @@
+"""One page of a SQL result, sorted and filtered over all rows that were kept. Knows Arrow; no database, no cells."""
+
+import math
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from tailrace_kernel.sql.grid import Grid
+from tailrace_protocol.errors import ErrorCode, TailraceError
+from tailrace_protocol.kernel_messages import TableColumn, TablePageReply, TablePageRequest
+
+PLAIN = frozenset({str, int, float, bool, type(None)})
+MAX_EXACT = 2**53  # integers beyond this lose digits in a browser
+
+
+def page(grid: Grid, request: TablePageRequest) -> TablePageReply:
+    """`sort` is a list of {column, descending}; `filter` keeps the rows with that text in any column, whatever case."""
+    table = grid.table
+    columns = tuple(
+        TableColumn(name=name, type=word) for name, word in zip(table.column_names, grid.types, strict=True)
+    )
+    if request.filter:
+        table = _containing(table, request.filter)
+    if request.sort:
+        table = table.sort_by([_key(table, key) for key in request.sort])
+    rows = table.slice(request.offset, request.limit)
+    values = [[_plain(value) for value in column.to_pylist()] for column in rows.columns]
+    return TablePageReply(columns=columns, rows=tuple(zip(*values, strict=True)), total=table.num_rows)
+
+
+def _containing(table: pa.Table, text: str) -> pa.Table:
+    wanted = text.lower()
+    columns = [column.to_pylist() for column in table.columns]
+    found = [
+        any(value is not None and wanted in str(value).lower() for value in row) for row in zip(*columns, strict=True)
+    ]
+    return table.filter(pa.array(found, pa.bool_()))
+
+
+def _key(table: pa.Table, key: dict[str, Any]) -> tuple[str, Literal["ascending", "descending"]]:
+    column = key.get("column")
+    if not isinstance(column, str) or column not in table.column_names:
+        raise TailraceError(
+            ErrorCode.BAD_FIELD, f"There is no column {column!r} to sort by.", details={"field": "sort"}
+        )
+    return column, "descending" if key.get("descending") else "ascending"
+
+
+def _plain(value: object) -> Any:
+    """The value if JSON can carry it exactly, else its text."""
+    if type(value) not in PLAIN:
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if type(value) is int and abs(value) > MAX_EXACT:
+        return str(value)
+    return value
