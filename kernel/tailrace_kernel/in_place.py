@@ -5,7 +5,7 @@ Plain knowledge about builtin containers, NumPy, pandas, scikit-learn and the st
 
 METHODS = frozenset(
     # list, bytearray, array, deque
-    "append extend insert pop remove clear sort reverse appendleft popleft extendleft rotate fromlist frombytes "
+    "append extend insert pop remove clear sort reverse appendleft popleft extendleft rotate fromlist frombytes "  # noqa: SIM905
     # dict, set, Counter, OrderedDict
     "add discard update setdefault popitem difference_update intersection_update symmetric_difference_update "
     "subtract move_to_end __setitem__ __delitem__ __setattr__ __delattr__ __iadd__ __ior__ "
@@ -30,7 +30,7 @@ CONTAINER_TYPES = frozenset({"list", "dict", "set", "bytearray", "deque"})
 
 # Results are fresh containers of the arguments' elements …
 HOLDING_FUNCTIONS = frozenset(
-    "list tuple set frozenset dict sorted reversed iter aiter enumerate zip filter deque OrderedDict defaultdict chain "
+    "list tuple set frozenset dict sorted reversed iter aiter enumerate zip filter deque OrderedDict defaultdict chain "  # noqa: SIM905
     "islice cycle copy partial".split()
 )
 # … or one of them.
@@ -42,7 +42,7 @@ VIEW_METHODS = frozenset({"view", "reshape", "ravel", "squeeze", "swapaxes"})
 
 # Results call what they are given.
 WRAPPERS = frozenset(
-    "partial partialmethod wraps cache lru_cache cached_property singledispatch total_ordering vectorize jit njit vmap "
+    "partial partialmethod wraps cache lru_cache cached_property singledispatch total_ordering vectorize jit njit vmap "  # noqa: SIM905
     "pmap grad staticmethod classmethod property contextmanager map filter".split()
 )
 

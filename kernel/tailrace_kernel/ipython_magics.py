@@ -7,18 +7,19 @@ import ast
 import re
 import shlex
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tailrace_kernel.sql_tokens import expression_end
 
 _SHELL_LINE = frozenset(
-    "sx system pip conda mamba micromamba uv cp mv rm mkdir rmdir ls ll lf lk ldir lx cat less more man".split()
+    "sx system pip conda mamba micromamba uv cp mv rm mkdir rmdir ls ll lf lk ldir lx cat less more man".split()  # noqa: SIM905
 )
-_SHELL_CELL = frozenset("bash sh script system sx ruby perl pypy python python2 python3 cmd ! !!".split())
+_SHELL_CELL = frozenset("bash sh script system sx ruby perl pypy python python2 python3 cmd ! !!".split())  # noqa: SIM905
 _OPAQUE_LINE = frozenset(
-    "run load loadpy load_file reset reset_selective xdel store pylab macro rerun edit recall sc paste cpaste".split()
+    "run load loadpy load_file reset reset_selective xdel store pylab macro rerun edit recall sc paste cpaste".split()  # noqa: SIM905
 )
 # Cell magics whose text is no Python and touches no name.
-_DISPLAY_CELL = frozenset("html HTML javascript js latex markdown svg SVG writefile file mermaid".split())
+_DISPLAY_CELL = frozenset("html HTML javascript js latex markdown svg SVG writefile file mermaid".split())  # noqa: SIM905
 # Magics whose text is Python → options that take a value. In functions of their own: nothing is bound.
 _PYTHON_IN_PLACE = {"time": "", "prun": "DlsT", "capture": "", "debug": "b", "lprun": "fmDTsru", "mprun": "fT"}
 _PYTHON_INSIDE = {"timeit": "nrp", "memit": "rtic"}
@@ -39,7 +40,7 @@ class MagicCall:
 class MagicFacts:
     """`expressions` are evaluated first, then `python` runs (in a block of its own if `inside`), then `binds`."""
 
-    shell: bool = False
+    runs_shell: bool = False
     opaque: bool = False
     expressions: tuple[str, ...] = ()
     python: str | None = None
@@ -78,7 +79,7 @@ def magic_facts(call: MagicCall) -> MagicFacts:
 
 def _line_facts(name: str, line: str) -> MagicFacts:
     if name == "!" or name in _SHELL_LINE:
-        return MagicFacts(shell=True, expressions=interpolated(line))
+        return MagicFacts(runs_shell=True, expressions=interpolated(line))
     if name in _PYTHON_IN_PLACE and name != "capture":
         return MagicFacts(python=_without_options(line, _PYTHON_IN_PLACE[name]))
     if name in _PYTHON_INSIDE:
@@ -98,7 +99,7 @@ def _cell_facts(name: str, line: str, body: str) -> MagicFacts:
     if name in _PYTHON_INSIDE:
         return MagicFacts(python=_without_options(line, _PYTHON_INSIDE[name]) + "\n" + body, inside=True)
     if name in _SHELL_CELL:
-        return MagicFacts(shell=True, opaque=True, expressions=interpolated(line), binds=_script_outputs(line))
+        return MagicFacts(runs_shell=True, opaque=True, expressions=interpolated(line), binds=_script_outputs(line))
     return MagicFacts(opaque=name not in _DISPLAY_CELL, expressions=interpolated(line))
 
 
@@ -109,7 +110,7 @@ def _script_outputs(line: str) -> tuple[str, ...]:
     except ValueError:
         words = line.split()
     named = [word.split("=", 1)[1] for word in words if word.startswith(("--out=", "--err=", "--proc="))]
-    following = [word for option, word in zip(words, words[1:], strict=False) if option in ("--out", "--err", "--proc")]
+    following = [word for option, word in pairwise(words) if option in ("--out", "--err", "--proc")]
     return tuple(name for name in named + following if name.isidentifier())
 
 

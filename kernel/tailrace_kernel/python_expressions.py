@@ -39,7 +39,7 @@ class Expressions:
             ast.List: self._display,
             ast.Set: self._display,
             ast.Dict: self._dict,
-            ast.Starred: lambda node: self.value(node.value).element(),
+            ast.Starred: self._starred,
             ast.IfExp: self._if_expression,
             ast.BoolOp: self._bool_operation,
             ast.BinOp: self._binary_operation,
@@ -101,6 +101,9 @@ class Expressions:
     def _display(self, node: ast.Tuple | ast.List | ast.Set) -> Value:
         return either([self.value(element).inside() for element in node.elts])
 
+    def _starred(self, node: ast.Starred) -> Value:
+        return self.value(node.value).element()
+
     def _dict(self, node: ast.Dict) -> Value:
         values: list[Value] = []
         for key, item in zip(node.keys, node.values, strict=True):
@@ -112,6 +115,8 @@ class Expressions:
 
     def _if_expression(self, node: ast.IfExp) -> Value:
         self.use(node.test)
+        if not _may_bind(node):
+            return either((self.value(node.body), self.value(node.orelse)))
         entry = self.names.state.copy()
         first = self.value(node.body)
         after, self.names.state = self.names.state, entry

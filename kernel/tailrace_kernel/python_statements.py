@@ -96,15 +96,16 @@ class Statements:
 
     def _assign(self, node: ast.Assign) -> None:
         first = node.targets[0]
-        if isinstance(first, ast.Tuple | ast.List) and isinstance(node.value, ast.Tuple | ast.List):
-            if self._assign_each(node.targets, node.value):
-                return
+        if isinstance(first, ast.Tuple | ast.List) and self._assign_each(node.targets, node.value):
+            return
         value = self.expressions.value(node.value)
         for target in node.targets:
             self.expressions.assign(target, value, node.value)
 
-    def _assign_each(self, targets: Sequence[ast.expr], source: ast.Tuple | ast.List) -> bool:
-        """`a, b = f, g`: each target gets its own value."""
+    def _assign_each(self, targets: Sequence[ast.expr], source: ast.expr) -> bool:
+        """`a, b = f, g`: each target gets its own value. False if it is no such assignment."""
+        if not isinstance(source, ast.Tuple | ast.List):
+            return False
         lists = [target.elts for target in targets if isinstance(target, ast.Tuple | ast.List)]
         plain = len(lists) == len(targets) and all(len(elements) == len(source.elts) for elements in lists)
         if not plain or any(isinstance(e, ast.Starred) for elements in [*lists, source.elts] for e in elements):
@@ -385,8 +386,7 @@ class Statements:
         effects = self._body_effects(node)
         self.names.scope = scope
         self.names.define(effects)
-        value = either([Value(calls=effects), *(decorator.callable_part() for decorator in decorators[:0])])
-        self.names.bind(node.name, Value(calls=value.calls, carries=called(decorators)))
+        self.names.bind(node.name, Value(calls=effects, carries=called(decorators)))
         self.names.note_function(node.name)
 
     def _class(self, node: ast.ClassDef) -> None:
@@ -441,7 +441,7 @@ class Statements:
         facts = ipython_magics.magic_facts(call)
         record = self.names.record
         record.opaque |= facts.opaque
-        if facts.shell:
+        if facts.runs_shell:
             record.effects.add(Effect.SHELL)
         for source in facts.expressions:
             self.expressions.use(ast.parse(f"({source})", mode="eval").body)

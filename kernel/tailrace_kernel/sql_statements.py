@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from tailrace_kernel.sql_tokens import Token, TokenKind, tokenize
 
-QUERIES = frozenset("select values table from show describe desc summarize with explain pragma list".split())
-SETTINGS = frozenset("set reset use analyze declare lock unlock listen notify unlisten discard print".split())
-TRANSACTIONS = frozenset("begin start commit rollback savepoint release end abort".split())
-OPAQUE = frozenset("call execute exec do prepare deallocate load install go if while loop return open fetch".split())
+QUERIES = frozenset("select values table from show describe desc summarize with explain pragma list".split())  # noqa: SIM905
+SETTINGS = frozenset(
+    "set reset use analyze declare lock unlock listen notify unlisten discard print install load".split()  # noqa: SIM905
+)
+TRANSACTIONS = frozenset("begin start commit rollback savepoint release end abort".split())  # noqa: SIM905
+OPAQUE = frozenset("call execute exec do prepare deallocate go if while loop return open fetch".split())  # noqa: SIM905
 _WRITES_IN_CTE = frozenset({"insert", "update", "delete", "merge", "replace"})
 _NO_TRANSACTION = (
     ("vacuum",),
@@ -148,14 +150,15 @@ def _is_write(kind: str, words: list[str], symbols: list[str]) -> bool:
 
 def _writing_query(words: list[str], symbols: list[str]) -> bool:
     """SELECT … INTO a table, and changes hidden in a WITH."""
-    before, depth = "", 0
-    for word, symbol in zip(words, symbols, strict=True):
+    depth = 0
+    for position, (word, symbol) in enumerate(zip(words, symbols, strict=True)):
         depth += (symbol == "(") - (symbol == ")")
-        if word in _WRITES_IN_CTE and before in ("(", ")") and not (word == "replace" and before == ")"):
+        defines = symbols[position - 1 : position] == ["("] and words[position - 2 : position - 1] in (
+            ["as"],
+            ["materialized"],
+        )
+        if (word in _WRITES_IN_CTE and defines) or (word == "into" and depth == 0):
             return True
-        if word == "into" and depth == 0:
-            return True
-        before = symbol
     return False
 
 

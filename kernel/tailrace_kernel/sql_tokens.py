@@ -52,7 +52,7 @@ _DOLLAR_TAG = re.compile(r"\$(?:[^\W\d]\w*)?\$")
 _OPERATOR_CHARS = frozenset("<>=!~+-*/%^&|#@")
 # A word before `[` or `?` is a value unless it is one of these; reserved, so they are never column names there.
 _KEYWORDS = frozenset(
-    "and array between by case else from having ilike in is like limit not offset on or over returning select set "
+    "and array between by case else from having ilike in is like limit not offset on or over returning select set "  # noqa: SIM905
     "similar then to using values when where with as all any some union intersect except distinct escape end "
     "asc desc order group join left right inner outer cross window fetch for do into".split()
 )
