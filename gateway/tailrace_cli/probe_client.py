@@ -100,6 +100,9 @@ class ProbeClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._context.destroy(linger=0)
 
     def ping(self, timeout: float) -> float:
