@@ -20,19 +20,21 @@ def with_ids(cells: Sequence[StoredCell]) -> tuple[StoredCell, ...]:
         kept.append(usable)
         if usable:
             taken.add(cell.id)
-    return tuple(cell if ok else replace(cell, id=_derive(cell, taken)) for cell, ok in zip(cells, kept, strict=True))
+    ordinals: dict[tuple[str, str], int] = {}  # of equal cells, so that many of them take linear time
+    return tuple(
+        cell if ok else replace(cell, id=_derive(cell, taken, ordinals)) for cell, ok in zip(cells, kept, strict=True)
+    )
 
 
-def _derive(cell: StoredCell, taken: set[str]) -> str:
+def _derive(cell: StoredCell, taken: set[str], ordinals: dict[tuple[str, str], int]) -> str:
     """An id made of type, code and how many equal cells stand above."""
-    ordinal = 0
+    key = (cell.type, cell.code)
     while True:
-        seed = f"{cell.type}\0{ordinal}\0{cell.code}".encode()
-        cell_id = hashlib.sha256(seed).hexdigest()[:8]
+        ordinal = ordinals[key] = ordinals.get(key, -1) + 1
+        cell_id = hashlib.sha256(f"{cell.type}\0{ordinal}\0{cell.code}".encode()).hexdigest()[:8]
         if cell_id not in taken:
             taken.add(cell_id)
             return cell_id
-        ordinal += 1
 
 
 def same_cells(one: Iterable[StoredCell], two: Iterable[StoredCell]) -> bool:

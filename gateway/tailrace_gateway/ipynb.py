@@ -242,7 +242,7 @@ def _extra_of(metadata: Node) -> Node:
 
 def _with_extra(metadata: Node, extra: Node) -> Node:
     if extra:
-        return metadata | {EXTRA: extra}
+        return metadata | {EXTRA: dict(sorted(extra.items()))}
     return {key: value for key, value in metadata.items() if key != EXTRA}
 
 

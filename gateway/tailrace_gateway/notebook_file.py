@@ -188,13 +188,12 @@ class NotebookFile:
         settings: Settings | None,
         blob: Blob | None,
     ) -> str:
-        match last.document:
-            case IpynbText() as document:
-                if not document.cells and document.tree and same_cells(cells, last.contents().cells):
-                    return document.text
-                return write_ipynb(cells, document, outputs=outputs, settings=settings, blob=blob)
-            case PercentText() as document:
-                return write_percent(cells, document)
+        document = last.document
+        if not document.cells and last.signature is not None and same_cells(cells, last.contents().cells):
+            return document.text  # the empty cell that we show in an empty file is nobody's work
+        if isinstance(document, IpynbText):
+            return write_ipynb(cells, document, outputs=outputs, settings=settings, blob=blob)
+        return write_percent(cells, document)
 
 
 def _check(path: Path, cells: Sequence[StoredCell]) -> None:

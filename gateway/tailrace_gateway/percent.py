@@ -5,6 +5,7 @@ the next marker, odd white space) goes into the marker as `tailrace={…}`, so t
 Runs no code.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ from tailrace_gateway.records import StoredCell
 
 Metadata = dict[str, Any]
 EXTRA = "tailrace"  # key of our own settings in a marker
+_MARKER = re.compile(r"\s*#\s*%%")
 _FORMAT = {"extension": ".py", "format_name": "percent"}
 
 
@@ -44,6 +46,7 @@ class PercentText:
     chunks: tuple[Chunk, ...] = ()
     magics: bool = True  # magics are commented out, as plain Python needs it
     by_id: Mapping[str, Chunk] = field(default_factory=dict)
+    text: str = ""
 
     @property
     def cells(self) -> tuple[StoredCell, ...]:
@@ -53,8 +56,7 @@ class PercentText:
 def read_percent(text: str) -> PercentText:
     """Parse. Raises ValueError with a sentence for a person when the text is no percent notebook."""
     lines = text.split("\n")
-    notebook, _, _, start = header_to_metadata_and_cell([line.rstrip("\r") for line in lines], "#", "", ".py")
-    magics = _magics_of(notebook)
+    start, magics = _header_of(lines)
     chunks = _chunks(lines, start, magics)
     cells = with_ids([chunk.cell for chunk in chunks])
     named = tuple(
@@ -62,13 +64,13 @@ def read_percent(text: str) -> PercentText:
         for cell, chunk in zip(cells, chunks, strict=True)
     )
     by_id = {chunk.cell.id: chunk for chunk in named}
-    return PercentText(header=tuple(lines[:start]), chunks=named, magics=magics, by_id=by_id)
+    return PercentText(header=tuple(lines[:start]), chunks=named, magics=magics, by_id=by_id, text=text)
 
 
 def write_percent(cells: Sequence[StoredCell], former: PercentText) -> str:
     """The text that says `cells`, with as few changes to the former text as that takes."""
     if former.chunks and same_cells(cells, former.cells):
-        return "\n".join([*former.header, *(line for chunk in former.chunks for line in chunk.lines)])
+        return former.text
     explicit: set[str] = set()
     for _ in range(3):
         text = _join(cells, former, explicit)
@@ -82,6 +84,14 @@ def write_percent(cells: Sequence[StoredCell], former: PercentText) -> str:
 def replace_chunks(former: PercentText) -> PercentText:
     """The same header, and no cell to reuse."""
     return PercentText(header=former.header, magics=former.magics)
+
+
+def _header_of(lines: list[str]) -> tuple[int, bool]:
+    """Lines of the header, and whether magics are comments. A marker is no header, whatever words it holds."""
+    if _MARKER.match(lines[0]):
+        return 0, True
+    notebook, _, _, start = header_to_metadata_and_cell([line.rstrip("\r") for line in lines], "#", "", ".py")
+    return start, _magics_of(notebook)
 
 
 def _magics_of(notebook: Metadata) -> bool:
@@ -173,17 +183,27 @@ def _join(cells: Sequence[StoredCell], former: PercentText, explicit: set[str]) 
             parts.append(list(chunk.lines))
         else:
             parts.append(_render(cell, chunk, former.magics))
-    lines: list[str] = []
-    for part in reversed(parts):
-        while part and not part[-1].strip("\r") and not lines:
-            part.pop()
-        if not lines:
-            lines = [*part, ""]
-            continue
+    return "\n".join([*former.header, *_with_blank_lines(parts, former)])
+
+
+def _with_blank_lines(parts: list[list[str]], former: PercentText) -> list[str]:
+    """The lines of all cells; the end of the file stays as it was when its last cell is the same."""
+    if not parts:
+        return [""]
+    lines = parts[-1]
+    if not former.chunks or lines != list(former.chunks[-1].lines):
+        while lines and not lines[-1].strip("\r"):
+            lines.pop()
+        lines = [*lines, ""]
+    for part in reversed(parts[:-1]):
         if part and part[-1].strip("\r"):  # a new neighbour needs a blank line
             part.extend([""] * max(1, pep8_lines_between_cells(part, lines, ".py")))
         lines = part + lines
-    return "\n".join([*former.header, *lines])
+    return lines
+
+
+# What may follow a cell at worst: a marker, and lines that would close a code fence left open in markdown.
+_NEXT = ("# %%", "0", "# " + "`" * 100, "# " + "~" * 100)
 
 
 def _render(cell: StoredCell, chunk: Chunk | None, magics: bool) -> list[str]:
@@ -192,7 +212,7 @@ def _render(cell: StoredCell, chunk: Chunk | None, magics: bool) -> list[str]:
     ends = len(cell.code) - len(body)
     for code, extra in ((body, {"lines": ends} if ends else {}), ("", {"code": cell.code})):
         lines = _export(cell, code, extra, chunk, magics)
-        reader, length = _read_cell([*lines, "", "# %%", "0"], magics)
+        reader, length = _read_cell([*lines, "", *_NEXT], magics)
         if length == len(lines) + 1:
             back = _chunk(reader, lines).cell
             if same_cells([replace(back, id=cell.id)], [cell]):
