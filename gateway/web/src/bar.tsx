@@ -40,7 +40,7 @@ export function Bar() {
 
 function AutoRun() {
   const notebook = useNotebook();
-  const on = notebook.store.info.value.settings.autoRun ?? true;
+  const on = notebook.store.info.value.settings.autoRun;
   return (
     <button
       class="switch" role="switch" aria-checked={on} aria-label="Auto-run"

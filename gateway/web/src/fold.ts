@@ -107,7 +107,7 @@ class Draft {
         this.next.order = this.next.order.filter((id) => id !== event.cellId);
         return;
       case "cell_moved":
-        return this.place(event.cellId, event.afterCellId, event.index);
+        return this.next.cells.has(event.cellId) ? this.place(event.cellId, event.afterCellId, event.index) : undefined;
       case "cell_status":
         return this.status(event);
       case "cell_stdout":

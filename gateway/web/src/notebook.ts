@@ -204,7 +204,7 @@ export class Notebook {
         ...timers,
         save: (text) => this.save(cellId, text),
         runIfStill: (text) => void this.runIfStill(cellId, text),
-        mayRun: () => (this.store.now.notebook.settings.autoRun ?? true) && this.connection.state.peek() === "live",
+        mayRun: () => this.store.now.notebook.settings.autoRun && this.connection.state.peek() === "live",
         cell: () => this.cell(cellId),
       },
       this.outbox.codeFor(cellId) ?? cell.code,

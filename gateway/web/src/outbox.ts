@@ -32,9 +32,7 @@ export interface Keeper {
   setItem(key: string, value: string): void;
 }
 
-export interface Answered {
-  (frame: Command, answer: Ack | Refusal): void;
-}
+export type Answered = (frame: Command, answer: Ack | Refusal) => void;
 
 const ANSWER_WITHIN = 5_000; // ms
 const WINDOW = 200; // frames unanswered at once; the gateway takes 1,000

@@ -18,7 +18,6 @@ export interface Room {
 }
 
 const encoder = new TextEncoder();
-// eslint-disable-next-line no-control-regex -- ASCII is the fast path of the count
 const ASCII = /^[\x00-\x7f]*$/;
 
 /** Append to a stream; neighbouring chunks of one stream are one output. */

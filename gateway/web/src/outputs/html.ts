@@ -14,7 +14,7 @@ export const drawHtml: Draw = (into, value, { dark }) => {
 };
 
 /** Styles of the output stay inside the shadow root and cannot repaint the page. */
-function drawClean(into: HTMLElement, html: string): void {
+function drawClean(into: HTMLElement, html: string): undefined {
   const host = document.createElement("div");
   host.className = "html";
   const root = host.attachShadow({ mode: "open" });
@@ -22,6 +22,7 @@ function drawClean(into: HTMLElement, html: string): void {
   style.textContent = tableStyle;
   root.append(style, clean(html));
   into.append(host);
+  return undefined;
 }
 
 const outputs = DOMPurify();

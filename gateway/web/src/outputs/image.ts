@@ -7,7 +7,7 @@ export const drawImage: Draw = (into, value, context) => show(into, `data:${cont
 export const drawSvg: Draw = (into, value, context) =>
   show(into, `data:image/svg+xml;charset=utf-8,${encodeURIComponent(asText(value))}`, context);
 
-function show(into: HTMLElement, source: string, { plain, metadata, mime }: DrawContext): void {
+function show(into: HTMLElement, source: string, { plain, metadata, mime }: DrawContext): undefined {
   const image = document.createElement("img");
   image.src = source;
   image.alt = plain === "" ? "Picture" : plain;
@@ -15,4 +15,5 @@ function show(into: HTMLElement, source: string, { plain, metadata, mime }: Draw
   if (typeof size.width === "number") image.width = size.width;
   if (typeof size.height === "number") image.height = size.height;
   into.append(image);
+  return undefined;
 }

@@ -9,6 +9,7 @@ export const drawJson: Draw = (into, value) => {
   tree.className = "json";
   tree.append(branch(undefined, typeof value === "string" ? parsed(value) : value, true));
   into.append(tree);
+  return undefined;
 };
 
 function parsed(text: string): unknown {

@@ -12,4 +12,5 @@ export const drawMarkdown: Draw = (into, value) => {
   for (const style of html.querySelectorAll("style")) style.remove(); // it would reach the whole page
   text.append(html);
   into.append(text);
+  return undefined;
 };

@@ -1,7 +1,7 @@
 /** Which renderer shows which MIME type: the first entry that a bundle has wins. Knows types and weights, draws nothing. */
 
 /** Draws one value into an empty element of its own; returns what frees it, if anything must be freed. */
-export type Draw = (into: HTMLElement, value: unknown, context: DrawContext) => void | (() => void);
+export type Draw = (into: HTMLElement, value: unknown, context: DrawContext) => (() => void) | undefined;
 
 export interface DrawContext {
   mime: string;

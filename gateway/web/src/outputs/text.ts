@@ -9,6 +9,7 @@ export const drawText: Draw = (into, value) => {
   block.className = "text";
   fillText(block, asText(value));
   into.append(block);
+  return undefined;
 };
 
 /** Set the content of a <pre>: text nodes and classed spans, never HTML of the output. */

@@ -7,7 +7,7 @@ import type { Draw } from "./registry";
 export const drawVega: Draw = (into, value, { mime, dark }) => {
   const spec = (typeof value === "string" ? JSON.parse(value) : value) as VisualizationSpec;
   let gone = false;
-  let free = () => undefined as void;
+  let free: () => void = () => undefined;
   embed(into, spec, {
     ast: true,
     mode: mime.includes("vegalite") ? "vega-lite" : "vega",

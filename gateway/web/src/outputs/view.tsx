@@ -96,7 +96,7 @@ function Rich({ output }: { output: DisplayOutput | ResultOutput }) {
     if (!choice || remote) return;
     // A fresh element for each attempt: the clean-up of an older one must not empty what a newer one drew.
     const into = document.createElement("div");
-    let free: (() => void) | void;
+    let free: (() => void) | undefined;
     let gone = false;
     const context = { mime: choice.mime, metadata: output.metadata, plain: plainOf(output), dark: isDark };
     Promise.resolve(choice.renderer.load())

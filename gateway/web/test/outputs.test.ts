@@ -1,0 +1,93 @@
+/** The registry's choice, and that no output becomes script in the page. */
+
+import { describe, expect, it } from "vitest";
+
+import { clean } from "../src/outputs/html";
+import { choose, isRemote } from "../src/outputs/registry";
+import "../src/outputs/renderers";
+import { collapseReturns, fillText, tailOf } from "../src/outputs/text";
+
+describe("the richest type wins", () => {
+  it.each([
+    [["text/plain", "text/html"], "html"],
+    [["text/plain", "image/png"], "image"],
+    [["text/plain", "image/svg+xml", "image/png"], "svg"],
+    [["text/plain", "text/html", "application/vnd.vegalite.v6.json"], "vega"],
+    [["application/vnd.vegalite.v5+json"], "vega"],
+    [["application/vnd.vega.v5+json"], "vega"],
+    [["text/markdown", "text/plain"], "markdown"],
+    [["application/json", "text/plain"], "json"],
+    [["text/plain"], "text"],
+  ])("%j", (types, name) => {
+    expect(choose(Object.fromEntries(types.map((type) => [type, ""])))?.renderer.name).toBe(name);
+  });
+
+  it("or nothing, when nothing is known", () => expect(choose({ "application/x-secret": "" })).toBeUndefined());
+});
+
+it("knows a value that is left to be fetched", () => {
+  expect(isRemote({ $url: "/blob", bytes: 3 })).toBe(true);
+  expect(isRemote("text")).toBe(false);
+});
+
+describe("HTML of an output", () => {
+  const html = (source: string) => {
+    const box = document.createElement("div");
+    box.append(clean(source));
+    return box;
+  };
+
+  it.each([
+    "<img src=x onerror=alert(1)>",
+    "<b onclick=alert(1)>x</b>",
+    "<a href='javascript:alert(1)'>x</a>",
+    "<script>alert(1)</script>",
+    "<iframe src='/api'></iframe>",
+    "<form action=/api><button>x</button></form>",
+    "<svg><script>alert(1)</script></svg>",
+    "<meta http-equiv=refresh content='0;url=//evil'>",
+    "<base href=//evil><link rel=stylesheet href=//evil>",
+    "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
+  ])("is harmless: %s", (source) => {
+    const box = html(`<p>kept</p>${source}`);
+    expect(box.textContent).toContain("kept"); // the control: cleaning is not emptying
+    expect(box.querySelector("script, iframe, form, button, meta, base, link")).toBeNull();
+    const handlers = [...box.querySelectorAll("*")].flatMap((node) => [...node.attributes]).filter(({ name, value }) => name.startsWith("on") || /^javascript:/i.test(value));
+    expect(handlers).toEqual([]);
+  });
+
+  it("keeps tables and styles", () => {
+    const box = html("<style>.a { color: red }</style><table><tbody><tr><th scope=row>n</th><td class=a>1</td></tr></tbody></table>");
+    expect(box.querySelector("td")?.textContent).toBe("1");
+    expect(box.querySelector("th")?.getAttribute("scope")).toBe("row");
+    expect(box.querySelector("style")).not.toBeNull();
+  });
+
+  it("opens links elsewhere", () => {
+    const link = html("<a href='https://example.org'>x</a>").querySelector("a");
+    expect([link?.target, link?.rel]).toEqual(["_blank", "noopener noreferrer"]);
+  });
+});
+
+describe("text of a terminal", () => {
+  it("becomes classes, and never HTML", () => {
+    const block = document.createElement("pre");
+    fillText(block, "\x1b[31mred\x1b[0m \x1b[1;44mon blue\x1b[0m <b>plain</b>");
+    expect(block.textContent).toBe("red on blue <b>plain</b>");
+    expect(block.querySelector(".ansi-red")?.textContent).toBe("red");
+    expect(block.querySelector(".ansi-blue-bg.ansi-bold")?.textContent).toBe("on blue");
+    expect(block.querySelector("b")).toBeNull();
+  });
+
+  it("overwrites a line after a carriage return", () => {
+    expect(collapseReturns("10%\r50%\r100%\ndone")).toBe("100%\ndone");
+    expect(collapseReturns("a\r\nb\r\n")).toBe("a\nb\n");
+    expect(collapseReturns("abc\rX")).toBe("Xbc");
+  });
+
+  it("shows the tail of a long stream and counts the rest", () => {
+    const lines = Array.from({ length: 1_000 }, (_, index) => `${index}`);
+    expect(tailOf(lines.join("\n") + "\n", 2)).toEqual({ text: "998\n999\n", hidden: 998 });
+    expect(tailOf("a\nb", 5)).toEqual({ text: "a\nb", hidden: 0 });
+  });
+});
