@@ -6,19 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from platformdirs import user_state_path
+from tailrace_gateway.state_directory import state_directory
 
 LOOPBACK = "127.0.0.1"
 TOKEN_VARIABLE = "TAILRACE_TOKEN"  # noqa: S105  the name of a variable, not a secret
 SOCKET_PATH_LIMIT = 100  # bytes; the system allows about 107 for a socket path
 
 
-def default_state_dir() -> Path:
-    return user_state_path("tailrace")
-
-
 def default_runtime_dir() -> Path:
-    """A short private directory: socket paths inside it must stay under the system's limit."""
+    """A short private directory: socket paths inside it must stay under the system's limit.
+
+    TAILRACE_RUNTIME_DIR overrides it.
+    """
+    if chosen := os.environ.get("TAILRACE_RUNTIME_DIR"):
+        return Path(chosen)
     base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
     return Path(base) / f"tailrace-{os.getuid()}"
 
@@ -35,7 +36,7 @@ class Config:
     port: int = 0
     token: str | None = field(default=None, repr=False)
     keep_kernels: bool = False
-    state_dir: Path = field(default_factory=default_state_dir)
+    state_dir: Path = field(default_factory=state_directory)
     runtime_dir: Path = field(default_factory=default_runtime_dir)
 
     def __post_init__(self) -> None:

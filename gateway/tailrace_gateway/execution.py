@@ -1,0 +1,372 @@
+"""What a notebook does with its kernel: start it, keep it told, run, interrupt, restart.
+
+Knows the notebook's state and a KernelPort; must not know clients, sockets or files. Every method runs in the
+notebook's inbox, and what comes back from the kernel goes through that inbox too: nothing here is concurrent.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Literal, assert_never
+
+from tailrace_gateway.conversation import Conversation, Failed, Post, Reply, Then, fields
+from tailrace_gateway.databases import Databases
+from tailrace_gateway.kernel_events import Keep, graph_of
+from tailrace_gateway.kernel_port import (
+    Answering,
+    Channel,
+    Exited,
+    Heard,
+    InputAsked,
+    KernelFactory,
+    KernelPort,
+    Published,
+    Silent,
+)
+from tailrace_gateway.pending import Pending, PendingTable
+from tailrace_gateway.reception import Reception
+from tailrace_gateway.registration import Registration
+from tailrace_gateway.runs import Runs
+from tailrace_gateway.state import NotebookState
+from tailrace_protocol.codec import decode_content
+from tailrace_protocol.commands import RestartKernel, UpdateDbConnection
+from tailrace_protocol.errors import ErrorCode, TailraceError
+from tailrace_protocol.events import CellStatus, Event, InputRequested, KernelStatus, ProjectLoaded
+from tailrace_protocol.kernel_messages import (
+    ExecuteCellsRequest,
+    GraphReply,
+    GraphRequest,
+    RegisterCellReply,
+    RegisterCellsReply,
+)
+from tailrace_protocol.objects import KernelState, Reason, RunMode
+
+log = logging.getLogger(__name__)
+
+Phase = Literal["none", "starting", "ready", "dead"]
+
+IDLE_GRACE = 1.0  # seconds between a reply and the `idle` on IOPub that may come after it
+REGISTER_SECONDS = 60.0  # for all cells of a notebook
+QUERY_SECONDS = 5.0
+RAN = frozenset({"success", "error", "interrupted", "running", "queued", "stale"})
+
+
+class Execution:
+    """The kernel of one notebook, through all its lives."""
+
+    def __init__(
+        self,
+        state: NotebookState,
+        publish: Callable[..., Any],
+        post: Post,
+        factory: KernelFactory,
+        pendings: PendingTable,
+        keep: Keep,
+        settled: Callable[[], None],
+    ):
+        """`settled` is called when no run is under way any more."""
+        self._state = state
+        self._publish = publish
+        self._post = post
+        self._factory = factory
+        self._pendings = pendings
+        self._keep = keep
+        self._settled = settled
+        self._loop = asyncio.get_running_loop()
+        self._phase: Phase = "none"
+        self._life = 0
+        self._talk: Conversation | None = None
+        self._bringing_up: asyncio.Task[None] | None = None
+        self._deferred: list[Callable[[Conversation], None]] = []
+        self._lifted: set[str] = set()
+        self._input: InputAsked | None = None
+        self._shown: KernelState | None = None
+        self.runs = Runs(self._loop.time)
+        self._registration = Registration(self._lifted)
+        self._databases = Databases(state, publish, pendings)
+        self._reception = self._new_reception()
+
+    def _new_reception(self) -> Reception:
+        return Reception(
+            self._state,
+            self._publish,
+            self._pendings,
+            self._databases,
+            self._keep,
+            self._show,
+            self.runs,
+            self._settled,
+        )
+
+    def _show(self, state: KernelState, cause: str | None = None) -> None:
+        """Tell everybody the state of the kernel, once per change; at rest with the document's hash."""
+        if state == self._shown:
+            return
+        self._shown = state
+        pid = self._talk.port.pid if self._talk else None
+        self._publish(KernelStatus(state=state, pid=pid, kernel_cause=cause), with_hash=state == "idle")
+
+    # Life
+
+    def start(self) -> None:
+        """Start the kernel unless there is or was one."""
+        if self._phase == "none":
+            self._launch(None, "starting")
+
+    def _launch(self, old: KernelPort | None, state: KernelState) -> None:
+        self._phase = "starting"
+        self._life += 1
+        self._show(state)
+        self._bringing_up = asyncio.create_task(self._bring_up(self._life, old))
+
+    async def _bring_up(self, life: int, old: KernelPort | None) -> None:
+        port = self._factory(lambda heard: self._post(partial(self._heard, life, heard)))
+        try:
+            if old is not None:
+                await old.stop()
+            reply = await port.start()
+        except TailraceError as error:
+            self._post(partial(self._ended, life, error))
+        except OSError as error:
+            reason = TailraceError(ErrorCode.KERNEL_DEAD, f"The kernel cannot be started: {error.strerror}.")
+            self._post(partial(self._ended, life, reason))
+        except asyncio.CancelledError:
+            await port.stop()
+            if old is not None:
+                await old.stop()
+            raise
+        else:
+            log.info("kernel %s of %s answers", reply.kernel_id, self._state.info.id)
+            self._post(partial(self._started, port))
+
+    def _started(self, port: KernelPort) -> None:
+        self._talk = talk = Conversation(port, self._post, self._pendings)
+        self._registration = Registration(self._lifted)
+        self._reception = self._new_reception()
+        for cell_id in self._state.order:
+            self._mark_lost(cell_id)
+        everything = self._registration.everything(self._state)
+        msg_id = talk.ask("register_cells", everything, self._all_registered, self._die, timeout=REGISTER_SECONDS)
+        self._reception.hush(msg_id)
+        talk.ask("settings", self._registration.settings(self._state), _ignore, _note)
+        self._databases.configure_again(talk)
+        self._ask_graph(talk)
+
+    def _mark_lost(self, cell_id: str) -> None:
+        """What the cell computed is not in this kernel; its outputs stay."""
+        cell = self._state.cells[cell_id]
+        if cell.type == "markdown":
+            return
+        if cell.status in RAN or (cell.status == "idle" and self._state.outputs.outputs(cell_id)):
+            message = "The kernel is new: values are gone, the outputs shown are from before."
+            reason = Reason(code="kernel_restarted", message=message)
+            self._publish(CellStatus(cell_id=cell_id, status="stale", reason=reason))
+
+    def _all_registered(self, content: Reply) -> None:
+        for cell in decode_content(RegisterCellsReply, fields(content)).cells:
+            self._reception.analysed(cell)
+
+    def _ask_graph(self, talk: Conversation) -> None:
+        talk.ask("graph", GraphRequest(), partial(self._loaded, talk), self._die, timeout=REGISTER_SECONDS)
+
+    def _loaded(self, talk: Conversation, content: Reply) -> None:
+        """Everything is registered: one event tells the whole graph, and what waited for the kernel may go."""
+        reply = decode_content(GraphReply, fields(content))
+        self._publish(ProjectLoaded(path=self._state.info.path, graph=graph_of(reply)))
+        self._phase = "ready"
+        self._show("idle")
+        deferred, self._deferred = self._deferred, []
+        for work in deferred:
+            work(talk)
+
+    def _heard(self, life: int, heard: Heard) -> None:
+        if life != self._life:
+            return
+        match heard:
+            case Published(messages=messages):
+                self._reception.take(messages)
+            case InputAsked():
+                self._input = heard
+                self._publish(
+                    InputRequested(
+                        cell_id=heard.cell_id,
+                        prompt=heard.prompt,
+                        password=heard.password,
+                        request_id=heard.request_id,
+                    )
+                )
+            case Exited(code=code, tail=tail):
+                message = f"The kernel process ended (exit code {code}). Restart it; nothing is re-run by itself."
+                self._die(TailraceError(ErrorCode.KERNEL_DEAD, f"{message} {tail}".strip()))
+            case Silent():
+                self._show("unresponsive")
+            case Answering():
+                self._show("busy" if self.runs else "idle")
+            case _:
+                assert_never(heard)
+
+    def _ended(self, life: int, error: TailraceError) -> None:
+        if life == self._life:
+            self._die(error)
+
+    def _die(self, error: TailraceError) -> None:
+        """The kernel is gone or cannot be used: say so, lose its runs, keep everything shown."""
+        if self._phase == "dead":
+            return
+        self._phase = "dead"
+        self._lose(error)
+        self._show("dead", error.message)
+
+    def _lose(self, error: TailraceError, *, but: Pending | None = None) -> None:
+        for lost in self.runs.lose():
+            self._publish(lost)
+        for cell_id in self._state.order:
+            status = self._state.cells[cell_id].status
+            if status == "running":
+                reason = Reason(code="interrupted", message="The kernel ended while the cell ran.")
+                self._publish(CellStatus(cell_id=cell_id, status="interrupted", reason=reason))
+            elif status == "queued":
+                reason = Reason(code="dropped", message="The kernel ended before the cell ran.")
+                self._publish(CellStatus(cell_id=cell_id, status="stale", reason=reason))
+        self._input = None
+        self._deferred.clear()
+        self._pendings.fail_all(error, but=but)
+
+    def check_restart(self) -> None:
+        """Raises TailraceError busy_restarting."""
+        if self._phase == "starting":
+            raise TailraceError(ErrorCode.BUSY_RESTARTING, "The kernel is starting already.", retry=1.0)
+
+    def restart(self, pending: Pending, command: RestartKernel, run_id: str) -> None:
+        """A new kernel with the same cells and connections; `rerun` runs all cells in it."""
+        old, self._talk = self._talk, None
+        if old is not None:
+            old.end()
+        self._lose(TailraceError(ErrorCode.KERNEL_DEAD, "The kernel was restarted."), but=pending)
+        self._pendings.wait(pending, "restarted")
+        self._launch(old.port if old else None, "restarting")
+        if command.rerun:
+            self.run(pending, (), "all", run_id)
+        self._deferred.append(lambda _: self._pendings.arrived("restarted"))
+
+    async def stop(self, *, keep: bool = False) -> None:
+        """End the kernel (`keep`: let it live) and everything under way."""
+        self._life += 1
+        self._phase = "dead"
+        if self._bringing_up is not None:
+            self._bringing_up.cancel()
+            await asyncio.gather(self._bringing_up, return_exceptions=True)
+        if self._talk is not None:
+            self._talk.end()
+            await self._talk.port.stop(keep=keep)
+
+    # Requests
+
+    def take(self, events: Iterable[Event], pending: Pending, *, cleared: bool = False) -> None:
+        """Tell the kernel of these document events; a kernel that is not there yet gets everything at once later."""
+        talk = self._talk
+        if talk is None or self._phase == "dead":
+            return
+        for kind, content in self._registration.requests(tuple(events), self._state, cleared=cleared):
+            self._structural(talk, pending, kind, content)
+
+    def lift_outside_effects(self, cell_id: str, *, allowed: bool) -> None:
+        """`mode: auto` was given explicitly on this cell, or another mode was."""
+        (self._lifted.add if allowed else self._lifted.discard)(cell_id)
+
+    def _structural(self, talk: Conversation, pending: Pending, kind: str, content: Any) -> None:
+        """The command ends when the kernel has answered and everything it published about it has come."""
+
+        def replied(reply: Reply) -> None:
+            if kind == "register_cell":
+                self._reception.analysed(decode_content(RegisterCellReply, fields(reply)), pending)
+            if kind == "register_cells":
+                self._all_registered(reply)
+                self._ask_graph(talk)
+            self._later(partial(self._pendings.arrived, f"idle:{msg_id}"))
+            self._pendings.arrived(f"reply:{msg_id}")
+
+        msg_id = talk.ask(kind, content, replied, partial(self._pendings.fail, pending), pending=pending)
+        if kind == "register_cells":
+            self._reception.hush(msg_id)
+        self._pendings.wait(pending, f"reply:{msg_id}")
+        self._pendings.wait(pending, f"idle:{msg_id}")
+
+    def _later(self, work: Callable[[], None]) -> None:
+        self._loop.call_later(IDLE_GRACE, self._post, work)
+
+    def check_running(self) -> None:
+        """Raises TailraceError kernel_dead when no kernel can take a run."""
+        if self._phase == "dead":
+            message = "There is no kernel. Restart it; nothing is re-run by itself."
+            raise TailraceError(ErrorCode.KERNEL_DEAD, message)
+
+    def run(self, pending: Pending, cell_ids: tuple[str, ...], mode: RunMode, run_id: str) -> None:
+        """Run these cells, now or as soon as the kernel has started."""
+        self.runs.note(run_id)
+        self._pendings.wait(pending, f"run:{run_id}")
+        self._when_ready(lambda talk: self._execute(talk, pending, cell_ids, mode, run_id))
+
+    def stale_cells(self) -> tuple[tuple[str, ...], RunMode]:
+        """What `run_stale` asks for: a new kernel does not know which cells had run before it."""
+        cells = [self._state.cells[cell_id] for cell_id in self._state.order]
+        stale = [cell for cell in cells if cell.status == "stale"]
+        if not any(cell.reason is not None and cell.reason.code == "kernel_restarted" for cell in stale):
+            return (), "stale"
+        return tuple(cell.id for cell in stale if cell.mode == "auto" and not cell.outside_effects), "reactive"
+
+    def _execute(
+        self, talk: Conversation, pending: Pending, cell_ids: tuple[str, ...], mode: RunMode, run_id: str
+    ) -> None:
+        content = ExecuteCellsRequest(cell_ids=cell_ids, mode=mode, wait=False, run_id=run_id)
+        failed = partial(self._pendings.fail, pending)
+        msg_id = talk.ask("execute_cells", content, _ignore, failed, pending=pending)
+        self._reception.expect_run(msg_id, run_id, self._later)
+
+    def _when_ready(self, work: Callable[[Conversation], None]) -> None:
+        if self._phase == "ready" and self._talk is not None:
+            work(self._talk)
+        else:
+            self._deferred.append(work)
+
+    def interrupt(self, run_id: str | None) -> None:
+        """Stop the run, or all. Check first with `check_interrupt`."""
+        if self._talk is not None:
+            self._talk.ask("interrupt", {"run_id": run_id} if run_id else {}, _ignore, _note)
+
+    def check_interrupt(self, run_id: str | None) -> None:
+        """Raises TailraceError unknown_run for a run that is not under way, kernel_dead without a kernel."""
+        if run_id is not None and run_id not in self.runs:
+            raise TailraceError(ErrorCode.UNKNOWN_RUN, f"Run {run_id} is not under way.")
+        self.check_running()
+
+    def connect(self, pending: Pending, command: UpdateDbConnection) -> None:
+        """Configure a database; the outcome is a db event, and the command fails when the connection does."""
+        request = self._databases.request(pending, command)
+        self._when_ready(lambda talk: self._databases.configure(talk, request, pending))
+
+    def answer_input(self, cell_id: str, request_id: str | None, value: str) -> None:
+        """Raises TailraceError not_waiting: nobody asked, or somebody was quicker."""
+        asked = self._input
+        fits = asked is not None and asked.cell_id == cell_id and request_id in (None, asked.request_id)
+        if asked is not None and fits and self._talk is not None:
+            self._input = None
+            if self._talk.port.answer_input(asked.request_id, value):
+                return
+        raise TailraceError(ErrorCode.NOT_WAITING, "No cell waits for this input: it was answered already.")
+
+    def query(self, kind: str, content: Any, then: Then, failed: Failed, *, channel: Channel = "control") -> None:
+        """A question that changes nothing. Raises TailraceError kernel_starting or kernel_dead."""
+        self.check_running()
+        if self._phase != "ready" or self._talk is None:
+            raise TailraceError(ErrorCode.KERNEL_STARTING, "The kernel is starting: ask again in a moment.", retry=1.0)
+        self._talk.ask(kind, content, then, failed, channel=channel, timeout=QUERY_SECONDS)
+
+
+def _ignore(_reply: Reply) -> None:
+    pass
+
+
+def _note(error: TailraceError) -> None:
+    log.warning("the kernel refused: %s", error.message)

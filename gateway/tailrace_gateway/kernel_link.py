@@ -1,0 +1,213 @@
+"""One set of ZeroMQ sockets to one kernel, whatever the number of clients. Knows sockets and messages, no notebooks.
+
+The IOPub pump takes what is there in bounded batches and yields between them: `recv_multipart` of pyzmq does not yield
+while messages wait, and a printing cell would starve the event loop.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+import zmq
+import zmq.asyncio
+
+from tailrace_gateway.jupyter_wire import BadMessageError, Message, Session
+from tailrace_gateway.kernel_port import Answering, Asked, Channel, Hear, InputAsked, Published, Silent
+from tailrace_protocol.errors import ErrorCode, TailraceError
+
+log = logging.getLogger(__name__)
+
+BATCH = 256  # IOPub messages taken before others get a turn
+HEARTBEAT = 1.0  # seconds between beats
+SILENCE = 5.0  # seconds without an echo or a message until the kernel counts as unresponsive
+MAX_FUTURE_IDS = 1_000  # questions a kernel may leave open
+
+
+class KernelLink:
+    """Sockets control, shell, stdin (DEALER), iopub (SUB) and heartbeat to one kernel."""
+
+    def __init__(self, connection: Mapping[str, Any], hear: Hear):
+        self._hear = hear
+        self._connection = connection
+        self._context = zmq.asyncio.Context()
+        key = connection.get("key", b"")
+        self._session = Session(key.encode() if isinstance(key, str) else key)
+        self._sockets: dict[str, zmq.asyncio.Socket] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._replies: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
+        self._inputs: dict[str, Message] = {}
+        self._heard_at = 0.0
+        self._silent = False
+
+    def open(self) -> None:
+        """Connect every socket and start listening; the kernel need not be there yet."""
+        for name, kind in (
+            ("control", zmq.DEALER),
+            ("shell", zmq.DEALER),
+            ("stdin", zmq.DEALER),
+            ("iopub", zmq.SUB),
+            ("hb", zmq.DEALER),
+        ):
+            self._sockets[name] = self._connect(name, kind)
+        self._spawn(self._read_replies("control"))
+        self._spawn(self._read_replies("shell"))
+        self._spawn(self._read_inputs())
+        self._spawn(self._pump())
+
+    def watch(self) -> None:
+        """Start the heartbeat: from now on silence is told."""
+        self._heard_at = asyncio.get_running_loop().time()
+        self._spawn(self._beat())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    def _connect(self, name: str, kind: int) -> zmq.asyncio.Socket:
+        socket = self._context.socket(kind)
+        socket.linger = 0
+        socket.rcvhwm = 0  # the default of 1,000 loses output and `idle`
+        if kind == zmq.DEALER and name != "hb":
+            socket.identity = self._session.identity
+        if kind == zmq.SUB:
+            socket.subscribe(b"")
+        socket.connect(endpoint(self._connection, name))
+        return socket
+
+    def ask(self, kind: str, content: Any, channel: Channel, timeout: float | None) -> Asked:
+        """Send `<kind>_request`; its reply is awaited for `timeout` seconds."""
+        msg_id, frames = self._session.pack(f"{kind}_request", content)
+        if len(self._replies) >= MAX_FUTURE_IDS:
+            raise TailraceError(ErrorCode.KERNEL_UNRESPONSIVE, "The kernel leaves too many requests unanswered.")
+        future: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(lambda _: self._replies.pop(msg_id, None))
+        self._replies[msg_id] = future
+        try:
+            zmq.Socket.shadow(self._sockets[channel]).send_multipart(frames, flags=zmq.NOBLOCK)
+        except zmq.Again:
+            future.set_exception(_unresponsive(kind, 0))
+        return Asked(msg_id, answer(kind, future, timeout))
+
+    def answer_input(self, request_id: str, value: str) -> bool:
+        asked = self._inputs.pop(request_id, None)
+        if asked is None:
+            return False
+        frames = self._session.answer("input_reply", asked, {"status": "ok", "value": value})
+        zmq.Socket.shadow(self._sockets["stdin"]).send_multipart(frames, flags=zmq.NOBLOCK)
+        return True
+
+    async def _read_replies(self, channel: str) -> None:
+        socket = self._sockets[channel]
+        while True:
+            message = self._unpack(await socket.recv_multipart())
+            future = self._replies.get(message.parent_id) if message else None
+            if message and future and not future.done():
+                content = dict(message.content)
+                if message.buffers:
+                    content["buffers"] = message.buffers
+                future.set_result(content)
+
+    async def _read_inputs(self) -> None:
+        while True:
+            message = self._unpack(await self._sockets["stdin"].recv_multipart())
+            if message is None or message.kind != "input_request":
+                continue
+            request_id = str(message.header.get("msg_id"))
+            self._inputs.clear()  # a kernel waits for one line at a time
+            self._inputs[request_id] = message
+            cell_id = message.tailrace.get("cell_id") or message.parent.get("cell_id") or ""
+            prompt, password = str(message.content.get("prompt", "")), bool(message.content.get("password"))
+            self._hear(InputAsked(request_id, str(cell_id), prompt, password))
+
+    async def _pump(self) -> None:
+        socket = self._sockets["iopub"]
+        shadow: zmq.Socket[bytes] = zmq.Socket.shadow(socket)
+        while True:
+            await socket.poll()
+            messages = tuple(message for frames in drain(shadow) if (message := self._unpack(frames)))
+            if messages:
+                self._hear(Published(messages))
+            await asyncio.sleep(0)
+
+    async def _beat(self) -> None:
+        """The echo comes from a thread of its own: it is silent when the process is stopped or the GIL is held."""
+        loop, socket = asyncio.get_running_loop(), self._sockets["hb"]
+        shadow: zmq.Socket[bytes] = zmq.Socket.shadow(socket)
+        while True:
+            with contextlib.suppress(zmq.Again):
+                shadow.send_multipart([b"", b"tailrace"], flags=zmq.NOBLOCK)
+            await asyncio.sleep(HEARTBEAT)
+            if drain(shadow):
+                self._heard_now()
+            elif loop.time() - self._heard_at > SILENCE and not self._silent:
+                self._silent = True
+                self._hear(Silent())
+
+    def _heard_now(self) -> None:
+        self._heard_at = asyncio.get_running_loop().time()
+        if self._silent:
+            self._silent = False
+            self._hear(Answering())
+
+    def _unpack(self, frames: list[bytes]) -> Message | None:
+        try:
+            message = self._session.unpack(frames)
+        except BadMessageError as error:
+            log.warning("dropped a message of the kernel: %s", error)
+            return None
+        self._heard_now()
+        return message
+
+    def fail(self, error: TailraceError) -> None:
+        """Answer every open request with this error: the kernel is gone."""
+        for future in list(self._replies.values()):
+            if not future.done():
+                future.set_exception(error)
+
+    async def close(self) -> None:
+        self.fail(TailraceError(ErrorCode.KERNEL_DEAD, "The kernel was stopped before it answered."))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._context.destroy(linger=0)
+
+
+async def answer(kind: str, future: asyncio.Future[Mapping[str, Any]], seconds: float | None) -> Mapping[str, Any]:
+    """The content of the reply. Raises TailraceError: the kernel's code, kernel_unresponsive, kernel_dead."""
+    try:
+        async with asyncio.timeout(seconds):
+            content = await future
+    except TimeoutError:
+        raise _unresponsive(kind, seconds) from None
+    if content.get("status") != "error":
+        return content
+    name, text = str(content.get("ename", "")), str(content.get("evalue", ""))
+    raise TailraceError(code_of(name), text or f"The kernel refused {kind}.")
+
+
+def code_of(name: str) -> ErrorCode:
+    """Our code of this name; an exception's name is nobody's code."""
+    try:
+        return ErrorCode(name)
+    except ValueError:
+        return ErrorCode.INTERNAL
+
+
+def endpoint(connection: Mapping[str, Any], name: str) -> str:
+    separator = "-" if connection["transport"] == "ipc" else ":"
+    return f"{connection['transport']}://{connection['ip']}{separator}{connection[f'{name}_port']}"
+
+
+def drain(shadow: "zmq.Socket[bytes]") -> list[list[bytes]]:
+    """What has arrived, at most BATCH messages, without waiting."""
+    arrived: list[list[bytes]] = []
+    with contextlib.suppress(zmq.Again):
+        while len(arrived) < BATCH:
+            arrived.append(shadow.recv_multipart(flags=zmq.NOBLOCK))
+    return arrived
+
+
+def _unresponsive(kind: str, timeout: float | None) -> TailraceError:
+    message = f"The kernel did not answer {kind} within {timeout} s: it may be busy in C code. Wait, or restart it."
+    return TailraceError(ErrorCode.KERNEL_UNRESPONSIVE, message)

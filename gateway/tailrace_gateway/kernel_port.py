@@ -1,0 +1,88 @@
+"""What a notebook asks of its kernel, and what it hears from it. Knows neither processes nor sockets.
+
+One port is one life of one kernel: a restart makes a new port. Everything that is heard arrives in order through the
+`Hear` function given when the port is made, on the event loop.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from tailrace_gateway.jupyter_wire import Message
+from tailrace_protocol.kernel_messages import AttachReply
+
+Channel = Literal["control", "shell"]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A batch of IOPub messages, in order."""
+
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InputAsked:
+    """A cell waits for a line from a person."""
+
+    request_id: str
+    cell_id: str
+    prompt: str
+    password: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The process is gone. `tail` holds the last lines it printed outside any cell."""
+
+    code: int | None
+    tail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """The process lives and answers nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """It answers again."""
+
+
+Heard = Published | InputAsked | Exited | Silent | Answering
+Hear = Callable[[Heard], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request on its way: `msg_id` is the parent of all that it causes; the reply's content comes later.
+
+    Awaiting `reply` raises TailraceError: the kernel's own code, kernel_unresponsive after the timeout, kernel_dead.
+    """
+
+    msg_id: str
+    reply: Awaitable[Mapping[str, Any]]
+
+
+class KernelPort(Protocol):
+    @property
+    def pid(self) -> int | None: ...
+
+    async def start(self) -> AttachReply:
+        """Start the process, connect, attach. Raises TailraceError kernel_dead with what it printed."""
+        ...
+
+    def ask(self, kind: str, content: Any, *, channel: Channel = "control", timeout: float | None = 20.0) -> Asked:
+        """Send `<kind>_request`; `timeout` in seconds, None waits for as long as the kernel lives."""
+        ...
+
+    def answer_input(self, request_id: str, value: str) -> bool:
+        """Give a waiting cell its line; False when nobody waits for it any more."""
+        ...
+
+    async def stop(self, *, keep: bool = False) -> None:
+        """End the process and what it started (`keep`: let it live), close the sockets. Nothing is heard after."""
+        ...
+
+
+KernelFactory = Callable[[Hear], KernelPort]

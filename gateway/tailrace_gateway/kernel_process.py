@@ -1,0 +1,158 @@
+"""One life of one local kernel: process, private directory, sockets. Knows files and jupyter_client, no notebooks."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+
+from tailrace_gateway.config import SOCKET_PATH_LIMIT
+from tailrace_gateway.kernel_link import KernelLink
+from tailrace_gateway.kernel_port import Asked, Channel, Exited, Hear, Heard
+from tailrace_gateway.provisioner import TailraceLocal
+from tailrace_protocol.codec import decode_content
+from tailrace_protocol.errors import ErrorCode, TailraceError
+from tailrace_protocol.kernel_messages import AttachReply
+
+START_SECONDS = 60.0  # until the first answer; a cold import of pandas on a slow disk is not a failure
+TAIL = 2_000  # characters of the process's own output kept for an error
+KERNEL = "tailrace"
+
+
+class OwnSpec(KernelSpecManager):
+    """The kernel of this installation, started with this interpreter, whether its kernelspec is installed or not."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        if kernel_name != KERNEL:
+            return super().get_kernel_spec(kernel_name)
+        return KernelSpec(
+            argv=[sys.executable, "-m", "tailrace_kernel", "-f", "{connection_file}"],
+            display_name="Tailrace",
+            language="python",
+            interrupt_mode="message",
+            metadata={"kernel_provisioner": {"provisioner_name": "tailrace-local"}},
+        )
+
+
+class LocalKernel:
+    """A KernelPort on a process of this machine."""
+
+    def __init__(self, hear: Hear, runtime_dir: Path, cwd: Path, *, outlive: bool = False):
+        self._hear = hear
+        self._runtime_dir = runtime_dir
+        self._cwd = cwd
+        self._outlive = outlive
+        self._directory: Path | None = None
+        self._manager: AsyncKernelManager | None = None
+        self._link: KernelLink | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._provisioner.pid if self._manager and self._manager.provisioner else None
+
+    @property
+    def _provisioner(self) -> TailraceLocal:
+        assert self._manager is not None
+        provisioner = self._manager.provisioner
+        assert isinstance(provisioner, TailraceLocal)
+        return provisioner
+
+    async def start(self) -> AttachReply:
+        self._directory = private_directory(self._runtime_dir)
+        self._manager = manager = AsyncKernelManager(
+            kernel_name=KERNEL,
+            kernel_spec_manager=OwnSpec(),
+            connection_file=str(self._directory / "connection.json"),
+            transport="ipc",
+            ip=str(self._directory / "s"),
+        )
+        log_file = os.open(self._directory / "output.log", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            await manager.start_kernel(
+                cwd=str(self._cwd), lifeline=not self._outlive, output=log_file, env=dict(os.environ)
+            )
+        finally:
+            os.close(log_file)
+        self._link = KernelLink(manager.get_connection_info(), self._deliver)
+        self._link.open()
+        self._watcher = asyncio.create_task(self._tell_exit())
+        return await self._attach(self._link)
+
+    async def _attach(self, link: KernelLink) -> AttachReply:
+        try:
+            asked = link.ask("attach", {"client": "gateway", "batch": True}, "control", START_SECONDS)
+            reply = decode_content(AttachReply, await asked.reply)
+        except TailraceError as error:
+            message = f"The kernel did not start: {error.message} {self._tail()}".strip()
+            await self.stop()
+            raise TailraceError(ErrorCode.KERNEL_DEAD, message) from None
+        link.watch()
+        return reply
+
+    def _deliver(self, heard: Heard) -> None:
+        self._hear(heard)
+
+    async def _tell_exit(self) -> None:
+        await self._provisioner.exited.wait()
+        tail = self._tail()
+        if self._link is not None:
+            self._link.fail(TailraceError(ErrorCode.KERNEL_DEAD, "The kernel process ended. Restart the kernel."))
+        self._hear(Exited(self._provisioner.exit_code, tail))
+
+    def _tail(self) -> str:
+        try:
+            assert self._directory is not None
+            return (self._directory / "output.log").read_text(errors="replace")[-TAIL:].strip()
+        except OSError:
+            return ""
+
+    def ask(self, kind: str, content: Any, *, channel: Channel = "control", timeout: float | None = 20.0) -> Asked:
+        if self._link is None:
+            raise TailraceError(ErrorCode.KERNEL_DEAD, "There is no kernel: restart it.")
+        return self._link.ask(kind, content, channel, timeout)
+
+    def answer_input(self, request_id: str, value: str) -> bool:
+        return self._link is not None and self._link.answer_input(request_id, value)
+
+    async def stop(self, *, keep: bool = False) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+        if self._link is not None:
+            await self._link.close()
+        if self._manager is None:
+            return
+        if keep and self._manager.has_kernel:
+            self._provisioner.let_live()
+            return
+        with contextlib.suppress(Exception):  # whatever state the process is in, the kill below ends it
+            await self._manager.shutdown_kernel(now=not self._manager.has_kernel)
+        if self._manager.has_kernel:
+            await self._provisioner.kill()
+            await self._provisioner.wait()
+        await self._provisioner.cleanup()
+        self._manager.context.destroy(linger=0)
+        if self._directory is not None:
+            await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
+
+
+def private_directory(base: Path) -> Path:
+    """A new directory that only its owner can enter, short enough for socket paths. Raises TailraceError internal."""
+    base.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = base.stat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o077:
+        message = f"The runtime directory {base} must belong to you alone: chmod 700 it, or set XDG_RUNTIME_DIR."
+        raise TailraceError(ErrorCode.INTERNAL, message)
+    made = Path(tempfile.mkdtemp(prefix="k", dir=base))  # 0700
+    if len(os.fsencode(made)) + len("/s-5") > SOCKET_PATH_LIMIT:
+        made.rmdir()
+        message = f"The runtime directory {base} has too long a name for sockets: set XDG_RUNTIME_DIR to a short one."
+        raise TailraceError(ErrorCode.INTERNAL, message)
+    return made

@@ -1,0 +1,399 @@
+"""One open notebook: one inbox, one writer of its state, one stream, one kernel, many clients.
+
+A command goes: step → journal → ack → events to everybody → kernel. Nothing else holds the state or changes it;
+whatever finishes elsewhere (kernel, file, socket) puts its continuation into the inbox.
+"""
+
+import asyncio
+import dataclasses
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from tailrace_gateway.blobs import Blobs
+from tailrace_gateway.clients import Client
+from tailrace_gateway.document import Applied, Refused, commit, replace_cells, step
+from tailrace_gateway.execution import Execution
+from tailrace_gateway.exporting import export
+from tailrace_gateway.fold import fold
+from tailrace_gateway.kernel_port import KernelFactory
+from tailrace_gateway.notebook_file import ChangedOnDisk, Written
+from tailrace_gateway.outside import OUTSIDE, merge_outside
+from tailrace_gateway.pending import Pending, PendingTable
+from tailrace_gateway.queries import ask
+from tailrace_gateway.records import Answer, Saved
+from tailrace_gateway.saving import Opened, Saving
+from tailrace_gateway.state import image, snapshot
+from tailrace_gateway.stream import Stream
+from tailrace_protocol.codec import ENCODERS, Encoding, to_builtins
+from tailrace_protocol.commands import (
+    AnyCommand,
+    Attach,
+    CellUpdate,
+    Comm,
+    Complete,
+    CreateCell,
+    DeleteCell,
+    Inspect,
+    Interrupt,
+    MoveCell,
+    Ping,
+    Redo,
+    RestartKernel,
+    RunAll,
+    RunCell,
+    RunStale,
+    Save,
+    SetCell,
+    SetNotebook,
+    StdinReply,
+    Subscribe,
+    TablePage,
+    Undo,
+    UpdateDbConnection,
+    VariablePage,
+)
+from tailrace_protocol.errors import ErrorCode, TailraceError
+from tailrace_protocol.events import (
+    Ack,
+    Cause,
+    Error,
+    Event,
+    ProjectChangedOnDisk,
+    ProjectSaved,
+    ReadOnly,
+    SessionConnected,
+    SessionDisconnected,
+)
+from tailrace_protocol.limits import MAX_SOCKETS
+from tailrace_protocol.objects import KernelState, Member
+
+log = logging.getLogger(__name__)
+
+Work = Callable[[], Awaitable[None] | None]
+Effectful = (
+    CreateCell | CellUpdate | DeleteCell | MoveCell | SetCell | SetNotebook | Undo | Redo
+    | RunCell | RunAll | RunStale | Interrupt | RestartKernel | UpdateDbConnection | Save
+)  # fmt: skip
+
+
+class Notebook:
+    """The actor. Public methods may be called from anywhere on the event loop."""
+
+    def __init__(self, opened: Opened, kernels: KernelFactory, blobs: Blobs):
+        self._state = opened.state
+        self._journal = opened.journal
+        self._blobs = blobs
+        self._inbox: asyncio.Queue[Work] = asyncio.Queue()
+        self._clients: list[Client] = []
+        self._stream = Stream(opened.state.info.id, opened.state.hash)
+        self._encoded: dict[Encoding, tuple[int, bytes]] = {}
+        self._read_only = False
+        self._pendings = PendingTable(self._publish, lambda: self._state.revision, asyncio.get_running_loop().time)
+        self._execution = Execution(
+            self._state, self._publish, self.post, kernels, self._pendings, blobs.keep, self._outputs_settled
+        )
+        self._saving = Saving(
+            opened,
+            blobs.value,
+            self.post,
+            self._was_saved,
+            self._changed_outside,
+            self._not_saved,
+        )
+        self._actor = asyncio.create_task(self._run())
+
+    @property
+    def id(self) -> str:
+        return self._state.info.id
+
+    @property
+    def clients(self) -> int:
+        return len(self._clients)
+
+    @property
+    def seq(self) -> int:
+        return self._stream.seq
+
+    def current(self, encoding: Encoding) -> tuple[int, bytes]:
+        """Seq and encoded snapshot of this moment; encoded once for any number of readers."""
+        cached = self._encoded.get(encoding)
+        if cached is None or cached[0] != self._stream.seq:
+            frame = snapshot(self._state, epoch=self._stream.epoch, seq=self._stream.seq)
+            cached = self._encoded[encoding] = (self._stream.seq, ENCODERS[encoding](frame))
+        return cached
+
+    @property
+    def name(self) -> str:
+        return self._state.info.name
+
+    @property
+    def kernel_state(self) -> KernelState:
+        return self._state.kernel.state
+
+    async def export(self, kind: str) -> tuple[bytes, str]:
+        """Bytes and content type of the notebook of this moment. Raises TailraceError not_supported."""
+        state = self._state
+        outputs = {cell_id: state.outputs.outputs(cell_id) for cell_id in state.order}
+        return await asyncio.to_thread(export, kind, state.stored(), outputs, state.info.settings, self._blobs.value)
+
+    # Inbox
+
+    def post(self, work: Work) -> None:
+        self._inbox.put_nowait(work)
+
+    async def _run(self) -> None:
+        while True:
+            work = await self._inbox.get()
+            try:
+                result = work()
+                if result is not None:
+                    await result
+            except Exception:
+                log.exception("work in the inbox of notebook %s failed", self.id)
+            finally:
+                self._inbox.task_done()
+
+    async def settle(self) -> None:
+        """Returns when everything that is in the inbox now has been done."""
+        await self._inbox.join()
+
+    async def close(self, code: int, reason: str, *, keep_kernel: bool = False) -> None:
+        """Write what is unwritten, end the kernel, close every socket with this code."""
+        await self.settle()
+        await self._execution.stop(keep=keep_kernel)
+        await self._saving.close()
+        await self.settle()
+        for client in self._clients:
+            client.close(code, reason)
+        self._actor.cancel()
+        await asyncio.gather(self._actor, return_exceptions=True)
+        await self._journal.close()
+
+    def _publish(self, event: Event, *, with_hash: bool = False, folded: bool = False) -> None:
+        """Everybody gets this event next. Document events are folded by `commit` already."""
+        if not folded:
+            fold(self._state, event)
+        numbered = self._stream.publish(event, with_hash=with_hash)
+        for client in self._clients:
+            client.offer(numbered)
+
+    # Clients
+
+    def attach(self, client: Client, command: Attach) -> None:
+        self.post(lambda: self._attach(client, command))
+
+    def leave(self, client: Client) -> None:
+        self.post(lambda: self._leave(client))
+
+    def submit(self, client: Client, command: AnyCommand) -> None:
+        self.post(lambda: self._take(client, command))
+
+    def _attach(self, client: Client, command: Attach) -> None:
+        if len(self._clients) >= MAX_SOCKETS:
+            client.tell(_error(command.id, TailraceError(ErrorCode.TOO_MANY, "Too many clients of this notebook.")))
+            client.close(1013, "too many clients")
+            return
+        missed = self._stream.since(command.since)
+        result = {
+            "client": client.id,
+            "role": client.role,
+            "epoch": self._stream.epoch,
+            "mode": "snapshot" if missed is None else "replay",
+            "kernel": to_builtins(self._state.kernel),
+        }
+        client.tell(Ack(id=command.id, revision=self._state.revision, seq=self._stream.seq, result=result))
+        client.begin(missed, self._stream.seq)
+        self._clients.append(client)
+        self._publish(SessionConnected(client=client.id, name=client.name, role=client.role, clients=self._members()))
+        self._execution.start()
+
+    def _leave(self, client: Client) -> None:
+        if client in self._clients:
+            self._clients.remove(client)
+            self._publish(SessionDisconnected(client=client.id, clients=self._members()))
+
+    def _members(self) -> tuple[Member, ...]:
+        """Everybody here, once, however many sockets they have."""
+        names = {client.id: client.name for client in self._clients}
+        return tuple(Member(client=client, name=name) for client, name in names.items())
+
+    # Commands
+
+    async def _take(self, client: Client, command: AnyCommand) -> None:
+        try:
+            match command:
+                case Attach() | Ping() | Comm():
+                    message = "This gateway does not carry this frame yet."
+                    raise TailraceError(ErrorCode.NOT_SUPPORTED, message)
+                case Subscribe():
+                    client.topics = frozenset(command.topics)
+                    self._ack(client, command.id)
+                case StdinReply():
+                    self._execution.answer_input(command.cell_id, command.request_id, command.value)
+                    self._ack(client, command.id)
+                case Complete() | Inspect() | VariablePage() | TablePage():
+                    self._query(client, command)
+                case _:
+                    await self._apply(client, command)
+        except TailraceError as error:
+            self._refuse(client, command.id, error)
+        except Exception:
+            log.exception("command %s of client %s failed", type(command).__name__, client.id)
+            message = "The gateway has a bug: its log tells the story."
+            self._refuse(client, command.id, TailraceError(ErrorCode.INTERNAL, message))
+
+    def _query(self, client: Client, command: Complete | Inspect | VariablePage | TablePage) -> None:
+        ask(
+            self._execution,
+            self._state,
+            command,
+            lambda result: self._ack(client, command.id, result),
+            lambda error: self._refuse(client, command.id, error),
+        )
+
+    async def _apply(self, client: Client, command: Effectful) -> None:
+        known = self._state.answers.get(client.id, command.id)
+        if known is not None:
+            self._answer_again(client, known)
+            return
+        self._check(command)
+        runs = isinstance(command, RunCell | RunAll | RunStale | RestartKernel)
+        run_id = secrets.token_hex(8) if runs else None
+        outcome = step(self._state, command, client.id, run_id=run_id)
+        if isinstance(outcome, Refused):
+            raise TailraceError(outcome.code, outcome.message, details=outcome.details)
+        applied = await self._make_durable(outcome)
+        self._ack(client, command.id, applied.result, applied.record.seq)
+        cause = Cause(client=client.id, id=command.id)
+        pending = self._pendings.begin(applied.record.command, cause, getattr(command, "cell_id", None))
+        self._tell(applied)
+        self._effects(command, applied, pending, run_id or "")
+        self._pendings.seal(pending)
+
+    async def _make_durable(self, outcome: Applied) -> Applied:
+        """The ack names the last document event, which follows `command:executing`. Raises read_only, disk_full."""
+        if self._read_only:
+            message = "The gateway could not write its journal: free some disk space and restart it."
+            raise TailraceError(ErrorCode.READ_ONLY, message)
+        seq = self._stream.seq + (1 + len(outcome.events) if outcome.events else 0)
+        applied = dataclasses.replace(outcome, record=replace(outcome.record, seq=seq))
+        try:
+            await self._journal.append(applied.record)
+        except TailraceError as error:
+            self._read_only = True
+            self._publish(ReadOnly(reason=error.message))
+            raise
+        commit(self._state, applied)
+        return applied
+
+    def _tell(self, applied: Applied) -> None:
+        for event in applied.events:
+            self._publish(event, folded=True)
+        if applied.lost is not None:
+            for client in self._clients:
+                if client.id == applied.lost.client:
+                    client.tell(applied.lost.frame)
+        if applied.record.revision != applied.record.base:
+            self._saving.touch()
+
+    def _check(self, command: Effectful) -> None:
+        """Refuse before anything is written what the kernel cannot take now."""
+        match command:
+            case RunCell() | RunAll() | RunStale() | UpdateDbConnection():
+                self._execution.check_running()
+            case RestartKernel():
+                self._execution.check_restart()
+            case Interrupt(run_id=run_id):
+                self._execution.check_interrupt(run_id)
+
+    def _effects(self, command: Effectful, applied: Applied, pending: Pending, run_id: str) -> None:
+        execution = self._execution
+        if isinstance(command, SetCell) and command.mode is not None:
+            execution.lift_outside_effects(command.cell_id, allowed=command.mode == "auto")
+        cleared = bool(applied.result and applied.result.get("cleared"))
+        execution.take(applied.events, pending, cleared=cleared)
+        match command:
+            case RunCell(cell_id=cell_id):
+                execution.run(pending, (cell_id,), "reactive", run_id)
+            case RunAll():
+                execution.run(pending, (), "all", run_id)
+            case RunStale():
+                cells, mode = execution.stale_cells()
+                execution.run(pending, cells, mode, run_id)
+            case Interrupt(run_id=target):
+                execution.interrupt(target)
+            case RestartKernel():
+                execution.restart(pending, command, run_id)
+            case UpdateDbConnection():
+                execution.connect(pending, command)
+            case Save():
+                self._saving.touch()
+                self._pendings.wait(pending, "saved")
+                asyncio.ensure_future(self._saving.write())  # noqa: RUF006  its outcome comes through the inbox
+
+    # Answers
+
+    def _ack(
+        self, client: Client, command_id: str, result: dict[str, Any] | None = None, seq: int | None = None
+    ) -> None:
+        client.unacked -= 1
+        position = self._stream.seq if seq is None else seq
+        client.tell(Ack(id=command_id, revision=self._state.revision, seq=position, result=result))
+
+    def _refuse(self, client: Client, command_id: str, error: TailraceError) -> None:
+        client.unacked -= 1
+        client.tell(_error(command_id, error))
+
+    def _answer_again(self, client: Client, known: Answer) -> None:
+        """The same answer; a run that did not survive its kernel or gateway is not started again, and said lost."""
+        client.unacked -= 1
+        result = known.result
+        run_id = result.get("runId") if result else None
+        if run_id is not None and not self._execution.runs.is_known(run_id):
+            result = {**(result or {}), "state": "lost"}
+        client.tell(Ack(id=known.id, revision=known.revision, seq=known.seq, result=result))
+
+    # File
+
+    def _outputs_settled(self) -> None:
+        self._saving.touch_outputs()
+
+    async def _was_saved(self, revision: int, written: Written) -> None:
+        saved = Saved(revision=revision, file_hash=written.file_hash)
+        self._state.saved = saved
+        await self._journal.append(saved)
+        current = revision == self._state.revision
+        self._publish(ProjectSaved(revision=revision, path=self._state.info.path), with_hash=current)
+        self._pendings.arrived("saved")
+        if self._journal.wants_renewal():
+            await self._journal.renew(image(self._state))
+
+    def _not_saved(self, error: TailraceError) -> None:
+        log.warning("notebook %s was not written: %s", self.id, error.message)
+        self._publish(ReadOnly(reason=error.message))
+        self._pendings.arrived("saved")
+
+    async def _changed_outside(self, changed: ChangedOnDisk) -> None:
+        """Somebody else wrote the file: take it in as one step that can be undone, and say so."""
+        if changed.contents is None:
+            await self._saving.accept(changed)
+            self._publish(ProjectChangedOnDisk(conflicts=()))
+            return
+        merged = merge_outside(self._saving.base, self._state.stored(), changed.contents.cells)
+        if merged.cells != self._state.stored():
+            command_id = secrets.token_hex(8)
+            applied = await self._make_durable(replace_cells(self._state, merged.cells, OUTSIDE, command_id))
+            pending = self._pendings.begin("import", Cause(client=OUTSIDE, id=command_id))
+            self._tell(applied)
+            self._execution.take(applied.events, pending)
+            self._pendings.seal(pending)
+        await self._saving.accept(changed)
+        self._publish(ProjectChangedOnDisk(conflicts=merged.conflicts))
+
+
+def _error(command_id: str, error: TailraceError) -> Error:
+    return Error(id=command_id, code=error.code.value, message=error.message, details=error.details, retry=error.retry)

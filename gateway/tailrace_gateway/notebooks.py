@@ -1,0 +1,81 @@
+"""The notebooks that are open: each file by at most one actor. Knows the library, the actors and their kernels."""
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from functools import partial
+
+from tailrace_gateway.blobs import Blobs
+from tailrace_gateway.config import Config
+from tailrace_gateway.kernel_port import Hear, KernelPort
+from tailrace_gateway.kernel_process import LocalKernel
+from tailrace_gateway.library import Found, Library
+from tailrace_gateway.notebook import Notebook
+from tailrace_gateway.opening import open_notebook
+from tailrace_gateway.state_directory import notebook_directory
+
+RESTART = 1012  # close code: reconnect
+GONE = 4404  # close code: no such notebook
+Kernels = Callable[[Found, Hear], KernelPort]
+"""Makes one life of the kernel of a notebook."""
+
+
+class Notebooks:
+    def __init__(self, config: Config, kernels: Kernels):
+        self.library = Library(config.paths)
+        self._config = config
+        self._kernels = kernels
+        self._open: dict[str, Notebook] = {}
+        self._blobs: dict[str, Blobs] = {}
+        self._opening = asyncio.Lock()
+
+    @property
+    def open(self) -> list[Notebook]:
+        return [*self._open.values()]
+
+    async def get(self, notebook_id: str) -> Notebook:
+        """The actor of this notebook, opened if need be; starts no kernel. Raises TailraceError unknown_notebook …"""
+        if notebook_id in self._open:
+            return self._open[notebook_id]
+        async with self._opening:
+            if notebook_id not in self._open:
+                found = await asyncio.to_thread(self.library.find, notebook_id)
+                self._open[notebook_id] = await self._start(found)
+        return self._open[notebook_id]
+
+    async def _start(self, found: Found) -> Notebook:
+        opened = await open_notebook(found, self._config.state_dir)
+        blobs = self._blobs[found.id] = Blobs(found.id, self._config.runtime_dir / "blobs" / found.id)
+        return Notebook(opened, partial(self._kernels, found), blobs)
+
+    def blobs(self, notebook_id: str) -> Blobs | None:
+        return self._blobs.get(notebook_id)
+
+    async def delete(self, notebook_id: str) -> None:
+        """End the kernel, close every socket, remove file and journal."""
+        found = await asyncio.to_thread(self.library.find, notebook_id)
+        async with self._opening:
+            notebook = self._open.pop(notebook_id, None)
+            if notebook is not None:
+                await notebook.close(GONE, "the notebook was deleted")
+            await asyncio.to_thread(self.library.delete, found)
+            journal = notebook_directory(found.id, self._config.state_dir)
+            await asyncio.to_thread(shutil.rmtree, journal, ignore_errors=True)
+
+    async def close(self) -> None:
+        """Save and end everything: kernels live on only when the configuration says so."""
+        async with self._opening:
+            notebooks, self._open = self.open, {}
+            keep = self._config.keep_kernels
+            await asyncio.gather(
+                *(notebook.close(RESTART, "the gateway stops", keep_kernel=keep) for notebook in notebooks)
+            )
+
+
+def local_kernels(config: Config) -> Kernels:
+    """Kernels are processes of this machine that work in the notebook's folder."""
+
+    def make(found: Found, hear: Hear) -> KernelPort:
+        return LocalKernel(hear, config.runtime_dir, found.path.parent, outlive=config.keep_kernels)
+
+    return make

@@ -1,0 +1,139 @@
+"""What is heard of one kernel → events of the notebook, with the command that caused them. Knows no sockets."""
+
+import logging
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from msgspec.structs import replace
+
+from tailrace_gateway.databases import Databases
+from tailrace_gateway.document import analysed
+from tailrace_gateway.jupyter_wire import Message
+from tailrace_gateway.kernel_events import Keep, diagnostics_of, events_of, merge_streams
+from tailrace_gateway.pending import Pending, PendingTable
+from tailrace_gateway.runs import Runs
+from tailrace_gateway.state import NotebookState
+from tailrace_protocol.codec import decode_content
+from tailrace_protocol.errors import TailraceError
+from tailrace_protocol.events import CellOutput, CellStdout, Event, RunFinished, RunStarted
+from tailrace_protocol.kernel_messages import DbConfigured, RegisterCellReply
+from tailrace_protocol.objects import KernelState
+
+log = logging.getLogger(__name__)
+
+Later = Callable[[Callable[[], None]], None]
+IGNORED = frozenset({"execute_input", "iopub_welcome", "variables_changed", "cell_removed", "shutdown_reply"})
+
+
+class Reception:
+    """Takes IOPub messages of the current life in order. `show` tells busy and idle."""
+
+    def __init__(
+        self,
+        state: NotebookState,
+        publish: Callable[[Event], Any],
+        pendings: PendingTable,
+        databases: Databases,
+        keep: Keep,
+        show: Callable[[KernelState], None],
+        runs: Runs,
+        settled: Callable[[], None],
+    ):
+        self._state = state
+        self._publish = publish
+        self._pendings = pendings
+        self._databases = databases
+        self._keep = keep
+        self._show = show
+        self._runs = runs
+        self._settled = settled
+        self._quiet: str | None = None
+        self._expected: dict[str, tuple[str, Later]] = {}  # request -> its run
+        self._foreign: set[str] = set()  # execute_requests of other frontends that are under way
+
+    def hush(self, msg_id: str) -> None:
+        """Graph changes caused by this request come as one project:loaded, not one by one."""
+        self._quiet = msg_id
+
+    def expect_run(self, msg_id: str, run_id: str, later: Later) -> None:
+        """A run request that turns out to have nothing to run ends without a run_finished: `idle` must do."""
+        self._expected[msg_id] = (run_id, later)
+
+    def take(self, messages: Iterable[Message]) -> None:
+        for message in merge_streams(messages):
+            try:
+                self._take(message)
+            except TailraceError as error:
+                log.warning("dropped %s of the kernel: %s", message.kind, error.message)
+
+    def _take(self, message: Message) -> None:
+        cause = self._pendings.cause_of(message.parent_id)
+        match message.kind:
+            case "status":
+                self._status(message)
+            case "cell_registered" if cause is None and message.parent_id != self._quiet:
+                self.analysed(decode_content(RegisterCellReply, message.content))
+            case "db_configured" if cause is None:
+                self._databases.heard(decode_content(DbConfigured, message.content))
+            case "graph_changed" if message.parent_id == self._quiet:
+                return
+            case "cell_registered" | "db_configured":
+                return  # the reply to our own request tells the same
+            case kind if kind in IGNORED:
+                return
+            case _:
+                for event in events_of(message, self._state, self._keep):
+                    plain = cause is None or isinstance(event, CellStdout | CellOutput)
+                    self.tell(event if plain else replace(event, cause=cause))
+
+    def tell(self, event: Event) -> None:
+        """Publish an event of the kernel and what follows from it."""
+        started = isinstance(event, RunStarted) and not self._runs
+        self._publish(event)
+        progress = self._runs.follow(event)
+        if progress is not None:
+            self._publish(progress)
+        if started:
+            self._show("busy")
+        if isinstance(event, RunFinished):
+            self._pendings.arrived(f"run:{event.run_id}")
+            self._rest()
+
+    def _status(self, message: Message) -> None:
+        state, parent = message.content.get("execution_state"), message.parent_id
+        if state == "busy" and message.parent.get("msg_type") == "execute_request":
+            self._foreign.add(parent)
+            self._show("busy")
+        elif state == "idle":
+            self._pendings.arrived(f"idle:{parent}")
+            if parent in self._expected:
+                run_id, later = self._expected.pop(parent)
+                later(partial(self._give_up_run, run_id))
+            if parent in self._foreign:
+                self._foreign.discard(parent)
+                self._rest()
+
+    def _give_up_run(self, run_id: str) -> None:
+        if run_id not in self._runs:
+            self._pendings.arrived(f"run:{run_id}")
+
+    def _rest(self) -> None:
+        if not self._runs and not self._foreign:
+            self._show("idle")
+            self._settled()
+
+    def analysed(self, reply: RegisterCellReply, pending: Pending | None = None) -> None:
+        """The kernel has analysed a cell: its reads, writes and diagnostics are known."""
+        event = analysed(
+            self._state,
+            reply.cell_id,
+            reply.version,
+            reads=reply.reads,
+            writes=reply.writes,
+            diagnostics=diagnostics_of(reply.diagnostics),
+            outside_effects=reply.outside_effects or None,
+        )
+        if event is None:
+            return
+        self._publish(replace(event, cause=pending.cause) if pending is not None else event)

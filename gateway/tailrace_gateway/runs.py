@@ -1,0 +1,76 @@
+"""The runs under way in one kernel, and how far each is. Knows events and a clock it is given."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tailrace_protocol.events import CellStatus, Event, RunCounts, RunFinished, RunProgress, RunStarted
+
+PROGRESS = 0.2  # seconds between two run_progress of one run
+KNOWN_RUNS = 10_000  # run ids remembered, so that a frame sent again learns whether its run survived
+ENDS = frozenset({"success", "error", "interrupted"})
+
+
+@dataclass(slots=True)
+class _Run:
+    began: float
+    total: int
+    told: float
+    done: int = 0
+
+
+class Runs:
+    def __init__(self, now: Callable[[], float]):
+        self._now = now
+        self._active: dict[str, _Run] = {}
+        self._known: dict[str, None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._active)
+
+    def __contains__(self, run_id: str) -> bool:
+        return run_id in self._active
+
+    def note(self, run_id: str) -> None:
+        """A run that this gateway asked for."""
+        self._known[run_id] = None
+        if len(self._known) > KNOWN_RUNS:
+            del self._known[next(iter(self._known))]
+
+    def is_known(self, run_id: str) -> bool:
+        return run_id in self._known
+
+    def follow(self, event: Event) -> RunProgress | None:
+        """Take a published event in; the progress to publish after it, at most five a second."""
+        match event:
+            case RunStarted(run_id=run_id, plan=plan):
+                self._active[run_id] = _Run(self._now(), len(plan), self._now())
+            case RunFinished(run_id=run_id):
+                self._active.pop(run_id, None)
+            case CellStatus(run_id=str(run_id), status=status) if status in ENDS and run_id in self._active:
+                return self._advance(run_id, event.cell_id)
+        return None
+
+    def _advance(self, run_id: str, cell_id: str) -> RunProgress | None:
+        run = self._active[run_id]
+        run.done += 1
+        run.total = max(run.total, run.done)
+        if self._now() - run.told < PROGRESS:
+            return None
+        run.told = self._now()
+        return RunProgress(run_id=run_id, done=run.done, total=run.total, cell_id=cell_id)
+
+    def lose(self) -> list[RunFinished]:
+        """The kernel is gone: every run is lost."""
+        lost = [
+            RunFinished(
+                run_id=run_id,
+                status="lost",
+                counts=RunCounts(success=0, error=0, skipped=0),
+                seconds=round(self._now() - run.began, 6),
+            )
+            for run_id, run in self._active.items()
+        ]
+        for run in lost:
+            self._known.pop(run.run_id, None)
+        self._active.clear()
+        return lost

@@ -1,0 +1,164 @@
+"""When the notebook file is written, and when somebody else wrote it. Knows the file and the clock, no clients.
+
+Written 300 ms after the last change, at most 2 s after the first; looked at once a second. Outputs go into a file that
+keeps them, else into the store beside the journal.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from tailrace_gateway.conversation import Post
+from tailrace_gateway.ipynb_outputs import Blob
+from tailrace_gateway.journal import RecordLog
+from tailrace_gateway.notebook_file import ChangedOnDisk, NotebookFile, Written
+from tailrace_gateway.output_store import OutputStore, kept_of
+from tailrace_gateway.records import StoredCell
+from tailrace_gateway.state import NotebookState
+from tailrace_protocol import code_hash
+from tailrace_protocol.errors import TailraceError
+
+log = logging.getLogger(__name__)
+
+QUIET = 0.3  # seconds without a change until the file is written
+LATEST = 2.0  # seconds a change may wait
+POLL = 1.0  # seconds between two looks at the file
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A notebook read from its file and journal. `base`: the cells that the file holds."""
+
+    state: NotebookState
+    journal: RecordLog
+    file: NotebookFile
+    store: OutputStore
+    base: tuple[StoredCell, ...]
+
+
+class Saving:
+    """`saved`, `changed` and `failed` are called through the inbox with what came out."""
+
+    def __init__(
+        self,
+        opened: Opened,
+        blob: Blob,
+        post: Post,
+        saved: Callable[[int, Written], Awaitable[None]],
+        changed: Callable[[ChangedOnDisk], Awaitable[None]],
+        failed: Callable[[TailraceError], None],
+    ):
+        self._file = opened.file
+        self._store = opened.store
+        self._state = opened.state
+        self.base = opened.base  # what the file held when it was last read or written
+        self._blob = blob
+        self._post = post
+        self._saved = saved
+        self._changed = changed
+        self._failed = failed
+        self._loop = asyncio.get_running_loop()
+        self._busy = asyncio.Lock()
+        self._timer: asyncio.TimerHandle | None = None
+        self._since: float | None = None  # time of the first change that is not written
+        self._outputs_changed = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._poller = self._spawn(self._poll())
+
+    def touch(self) -> None:
+        """Something changed that belongs into the file."""
+        now = self._loop.time()
+        self._since = now if self._since is None else self._since
+        if self._timer is not None:
+            self._timer.cancel()
+        delay = max(0.0, min(QUIET, self._since + LATEST - now))
+        self._timer = self._loop.call_later(delay, self._start)
+
+    def touch_outputs(self) -> None:
+        """Cells have run: their outputs are to be kept."""
+        self._outputs_changed = True
+        self.touch()
+
+    def _start(self) -> None:
+        self._spawn(self.write())
+
+    async def write(self) -> None:
+        """Write now, if anything changed; returns when the file is whole and the outcome is in the inbox."""
+        async with self._busy:
+            if self._since is None:
+                return
+            self._since = None
+            cells, revision = self._state.stored(), self._state.revision
+            await self._keep_outputs()
+            try:
+                result = await asyncio.to_thread(self._writing(cells))
+            except TailraceError as error:
+                self._post(partial(self._failed, error))
+                return
+            if isinstance(result, Written):
+                self.base = cells
+                self._post(partial(self._saved, revision, result))
+            else:
+                self._post(partial(self._changed, result))
+
+    def _writing(self, cells: tuple[StoredCell, ...]) -> Callable[[], Written | ChangedOnDisk]:
+        state = self._state
+        outputs = None
+        if self._file.keeps_outputs:
+            outputs = {cell_id: state.outputs.outputs(cell_id) for cell_id in state.order}
+        return partial(self._file.write, cells, outputs=outputs, settings=state.info.settings, blob=self._blob)
+
+    async def _keep_outputs(self) -> None:
+        if not self._outputs_changed or self._file.keeps_outputs:
+            return
+        self._outputs_changed = False
+        cells = (self._state.cell(cell_id) for cell_id in self._state.order)
+        kept = {cell.id: found for cell in cells if (found := kept_of(cell, code_hash(cell.code)))}
+        try:
+            await asyncio.to_thread(self._store.save, kept)
+        except OSError as error:
+            log.warning("outputs of %s are not kept: %s", self._file.path.name, error.strerror)
+
+    async def accept(self, changed: ChangedOnDisk) -> None:
+        """What was found on disk is in the document now: the next write may replace it."""
+        async with self._busy:
+            try:
+                await asyncio.to_thread(self._file.accept, changed)
+            except TailraceError as error:
+                log.warning("cannot take %s: %s", self._file.path.name, error.message)
+                return
+            self.base = changed.contents.cells if changed.contents is not None else ()
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL)
+            async with self._busy:
+                change = await asyncio.to_thread(self._look)
+            if change is not None:
+                self._post(partial(self._changed, change))
+
+    def _look(self) -> ChangedOnDisk | None:
+        try:
+            return self._file.poll()
+        except TailraceError as error:
+            log.warning("cannot look at %s: %s", self._file.path.name, error.message)
+            return None
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def close(self) -> None:
+        """Write what is not written, and stop looking."""
+        self._poller.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        await self.write()
+        for task in [*self._tasks]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

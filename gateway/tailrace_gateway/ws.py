@@ -1,0 +1,182 @@
+"""One WebSocket: subprotocol, first frame, frames in, frames out. Knows sockets and frames, no documents.
+
+Each frame is decoded once; every malformed one gets a typed error and the socket stays usable.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+
+from tailrace_gateway.clients import Client
+from tailrace_gateway.credentials import Credentials, Identity
+from tailrace_gateway.notebook import Notebook
+from tailrace_protocol.codec import ENCODERS, Encoding, FrameError, decode_command
+from tailrace_protocol.commands import AnyCommand, Attach, Ping
+from tailrace_protocol.errors import ErrorCode, TailraceError
+from tailrace_protocol.events import Control, Error, Pong
+from tailrace_protocol.limits import ATTACH_SECONDS, MAX_FRAME, MAX_UNACKED
+
+log = logging.getLogger(__name__)
+
+PROTOCOLS: dict[str, Encoding] = {"tailrace.v1.json": "json", "tailrace.v1.msgpack": "msgpack"}
+SILENCE = 20.0  # seconds without a frame until a ping, and again until the end
+BAD_FIRST_FRAME = 4400
+NOT_LOGGED_IN = 4401
+ENDS = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
+
+
+def new_socket() -> web.WebSocketResponse:
+    """Compression off: loopback gains nothing, and a bomb cannot unfold."""
+    return web.WebSocketResponse(
+        protocols=tuple(PROTOCOLS), compress=False, max_msg_size=MAX_FRAME, decode_text=False, timeout=5.0
+    )
+
+
+async def refuse(socket: web.WebSocketResponse, code: int, error: TailraceError) -> None:
+    """Tell a socket that is open already why it cannot stay: browsers cannot see the status of a refused upgrade."""
+    with contextlib.suppress(ConnectionError):
+        await _send(socket, Error(id=None, code=error.code.value, message=error.message))
+    await socket.close(code=code, message=error.code.value.encode())
+
+
+async def _send(socket: web.WebSocketResponse, frame: Control) -> None:
+    encoding = encoding_of(socket)
+    await socket.send_frame(ENCODERS[encoding](frame), _kind(encoding))
+
+
+def encoding_of(socket: web.WebSocketResponse) -> Encoding:
+    return PROTOCOLS.get(socket.ws_protocol or "", "json")
+
+
+def _kind(encoding: Encoding) -> WSMsgType:
+    return WSMsgType.TEXT if encoding == "json" else WSMsgType.BINARY
+
+
+class SocketTransport:
+    """The Transport of a browser or program."""
+
+    def __init__(self, socket: web.WebSocketResponse):
+        self._socket = socket
+        self._kind = _kind(encoding_of(socket))
+
+    async def send(self, frame: bytes) -> None:
+        await self._socket.send_frame(frame, self._kind)
+
+    async def close(self, code: int, reason: str) -> None:
+        await self._socket.close(code=code, message=reason.encode()[:120])
+
+
+class Connection:
+    """A prepared socket of somebody who came through the door, for one notebook."""
+
+    def __init__(self, socket: web.WebSocketResponse, notebook: Notebook, identity: Identity, credentials: Credentials):
+        self._socket = socket
+        self._notebook = notebook
+        self._identity = identity
+        self._credentials = credentials
+        self._encoding = encoding_of(socket)
+
+    async def serve(self) -> None:
+        """Until the client leaves, is silent for too long, or is cut."""
+        command = await self._first_frame()
+        if command is None:
+            return
+        client = Client(
+            command.client or secrets.token_urlsafe(12),
+            SocketTransport(self._socket),
+            self._encoding,
+            self._notebook.current,
+            name=command.name or "",
+            role=self._identity.role,
+        )
+        client.batch = command.batch
+        client.topics = frozenset(command.topics) if command.topics is not None else None
+        writer = asyncio.create_task(client.write())
+        self._notebook.attach(client, command)
+        try:
+            await self._read(client)
+        finally:
+            self._notebook.leave(client)
+            client.close(WSCloseCode.OK, "")
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+
+    async def _first_frame(self) -> Attach | None:
+        """The attach frame with the right page key; anything else closes the socket."""
+        try:
+            message = await self._socket.receive(timeout=ATTACH_SECONDS)
+        except TimeoutError:
+            late = TailraceError(ErrorCode.NOT_ATTACHED, f"Send attach within {ATTACH_SECONDS:.0f} s.")
+            await refuse(self._socket, BAD_FIRST_FRAME, late)
+            return None
+        if message.type in ENDS:
+            return None
+        try:
+            command = self._decode(message)
+        except FrameError as error:
+            await refuse(self._socket, BAD_FIRST_FRAME, error)
+            return None
+        if not isinstance(command, Attach):
+            first = TailraceError(ErrorCode.NOT_ATTACHED, "The first frame must be attach.")
+            await refuse(self._socket, BAD_FIRST_FRAME, first)
+            return None
+        if not self._credentials.has_key(self._identity, command.key):
+            wrong = TailraceError(ErrorCode.NOT_LOGGED_IN, "The page key is missing or wrong: log in again.")
+            await refuse(self._socket, NOT_LOGGED_IN, wrong)
+            return None
+        return command
+
+    def _decode(self, message: WSMessage) -> AnyCommand:
+        want = _kind(self._encoding)
+        if message.type is not want:
+            kind = "text" if want is WSMsgType.TEXT else "binary"
+            raise FrameError(ErrorCode.BAD_FRAME, f"This socket speaks {self._encoding}: send {kind} frames.")
+        return decode_command(message.data, self._encoding)
+
+    async def _read(self, client: Client) -> None:
+        pinged = False
+        while not client.is_closed:
+            try:
+                message = await self._socket.receive(timeout=SILENCE)
+            except TimeoutError:
+                if pinged or not await self._ping():
+                    return
+                pinged = True
+                continue
+            if message.type in ENDS:
+                return
+            pinged = False
+            self._take(client, message)
+
+    async def _ping(self) -> bool:
+        try:
+            await self._socket.ping()
+        except ConnectionError:
+            return False
+        return True
+
+    def _take(self, client: Client, message: WSMessage) -> None:
+        try:
+            command = self._decode(message)
+        except FrameError as error:
+            client.tell(Error(id=error.frame_id, code=error.code.value, message=error.message, details=error.details))
+            return
+        match command:
+            case Ping(id=command_id):
+                client.tell(Pong(id=command_id, server_time=time.time()))
+            case Attach(id=command_id):
+                client.tell(_refusal(command_id, ErrorCode.ALREADY_ATTACHED, "This socket is attached already."))
+            case _ if client.unacked >= MAX_UNACKED:
+                text = f"{MAX_UNACKED} frames wait for an answer: wait for some before you send more."
+                client.tell(_refusal(command.id, ErrorCode.TOO_MANY, text))
+            case _:
+                client.unacked += 1
+                self._notebook.submit(client, command)
+
+
+def _refusal(command_id: str, code: ErrorCode, message: str) -> Error:
+    return Error(id=command_id, code=code.value, message=message)
