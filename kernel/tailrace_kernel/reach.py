@@ -27,21 +27,27 @@ class Reach:
 
 
 def reach(analysis: Analysis, *, call_time: bool = True) -> Reach:
-    """A `del` on some path is also a read; a name bound by import is not changed."""
+    """Without `call_time` a function's reads and changes belong to the cell that defines it (a test's switch)."""
     a = analysis
-    changes = a.changes - a.imports if a.changes else NOTHING
-    reads = a.immediate_reads | a.builtin_reads | changes
-    if a.deletes:
-        reads |= (a.deletes & a.writes) - a.binds
-    later = frozenset().union(*a.deferred.values(), *(c.reads for c in a.calls.values())) if a.deferred or a.calls else NOTHING
-    writes = a.writes | changes | a.binds | a.may_bind | a.deletes
+    reads = a.reads | a.builtin_reads | a.changes
+    writes = a.writes | a.changes
+    changes = a.changes
     if not call_time:
-        for c in a.calls.values():
-            changes, writes = changes | c.changes, writes | c.changes | c.may_bind
-        return Reach(reads | (later - a.binds), writes, changes, a.binds, a.deletes, a.imports, a.binds | a.may_bind)
-    rebinds = a.binds | a.may_bind | a.deletes | (a.writes - changes)
+        for does in a.calls.values():
+            changes, writes = changes | does.changes, writes | does.changes | does.may_bind
+        return Reach(reads | changes, writes, changes, a.binds, a.deletes, a.imports, a.binds | a.may_bind)
     return Reach(
-        reads, writes, changes, a.binds, a.deletes, a.imports, rebinds, later - a.binds - reads, a.calls, a.carries, a.opaque
+        reads - a.call_time if a.call_time else reads,
+        writes,
+        changes,
+        a.binds,
+        a.deletes,
+        a.imports,
+        a.binds | a.may_bind | a.deletes,
+        a.call_time,
+        a.calls,
+        a.carries,
+        a.opaque,
     )
 
 

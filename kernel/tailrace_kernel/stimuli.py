@@ -8,10 +8,10 @@ they are.
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
-from tailrace_protocol.kernel_messages import KernelDiagnostic, KernelEdge, KernelReason
-from tailrace_protocol.objects import CellMode, CellType, RunMode, Status
 
 from tailrace_kernel.facts import NOTHING, Analysis
+from tailrace_protocol.kernel_messages import KernelDiagnostic, KernelEdge, KernelReason
+from tailrace_protocol.objects import CellMode, CellType, RunMode, Status
 
 Outcome = Literal["success", "error", "interrupted"]
 Version = tuple[str, str]  # name, cell that wrote it
@@ -77,7 +77,10 @@ class CellFinished(Struct, frozen=True, kw_only=True):
     kept: frozenset[str] = NOTHING  # names whose new value counts as the old one: no new generation
     copied: frozenset[str] = NOTHING  # changed names of which it got a copy: the version above stays good
     touched: frozenset[str] = NOTHING  # changed names whose object itself was handed out
-    shared: frozenset[Version] = frozenset()  # other versions that hold an object it changed; writer "" = the one shown
+    shared: frozenset[Version] = (
+        frozenset()
+    )  # other versions that held such an object before; writer "" = the one shown
+    spent: frozenset[Version] = frozenset()  # other versions that hold such an object now, spelled likewise
     recalled: frozenset[Version] = frozenset()  # versions somebody works on copies of and that are shared now
     found: frozenset[str] = NOTHING  # names an opaque cell was seen to bind
 
@@ -152,7 +155,7 @@ class RunFinished(Struct, frozen=True, kw_only=True):
     skipped: int = 0
 
 
-class CellSkipped(Struct, frozen=True, kw_only=True):
+class CellSkipped(Struct, frozen=True):
     """A cell of a run's plan did not run in it: it was fresh, dropped, or may not run unasked."""
 
     cell_id: str
@@ -160,7 +163,7 @@ class CellSkipped(Struct, frozen=True, kw_only=True):
     reason: KernelReason
 
 
-class UpstreamFailed(Struct, frozen=True, kw_only=True):
+class UpstreamFailed(Struct, frozen=True):
     """The error output of a cell that was not run; its `StatusChanged` to error follows."""
 
     cell_id: str
@@ -171,7 +174,7 @@ class UpstreamFailed(Struct, frozen=True, kw_only=True):
     ename: str = "UpstreamError"
 
 
-class CellDropped(Struct, frozen=True, kw_only=True):
+class CellDropped(Struct, frozen=True):
     """The answer to `CellRemoved`: names that are gone, names that show another cell's version, direct readers."""
 
     cell_id: str
@@ -225,7 +228,8 @@ class Execute(Struct, frozen=True):
     version: int
     analysis: Analysis
     payload: Any
-    writes: frozenset[str]  # names in the namespace that may be bound or unbound by it
+    writes: frozenset[str]  # names that may be bound or unbound by it, tables among them
+    reads: frozenset[str] = NOTHING
     changes: frozenset[str] = NOTHING  # names whose object it may change in place
     directions: Directions = STAY
     keeps: frozenset[str] = NOTHING  # names whose old value is compared with the new one

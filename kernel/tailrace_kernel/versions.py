@@ -4,27 +4,237 @@ Decides nothing about order; follows the directions of the machine and reports w
 returned as garbage: the caller drops it outside its lock, because dropping a last reference runs user code.
 """
 
+import sys
+from collections.abc import Iterable
 from typing import Any
 
-from tailrace_kernel.stimuli import Bind, CellFinished, Execute, Outcome
+from tailrace_kernel.equality import equal_values
+from tailrace_kernel.facts import NOTHING
+from tailrace_kernel.rules import Rules
+from tailrace_kernel.sharing import ATOMS, copied, flat, immutable, parts
+from tailrace_kernel.stimuli import STAY, Bind, CellFinished, Directions, Execute, Outcome, Version
 
 Garbage = list[Any]
+MAX_LOOKS = 200_000  # objects looked at to find who shares what one cell changes
+HISTORY = ("_", "__", "___")
+
+
+class Prepared:
+    """What `prepare` learned and `commit` needs."""
+
+    __slots__ = ("copied", "old", "shared", "touched")
+
+    def __init__(self) -> None:
+        self.touched: dict[str, Any] = {}
+        self.copied: frozenset[str] = NOTHING
+        self.shared: frozenset[Version] = frozenset()
+        self.old: dict[str, Any] = {}
+
+
+UNPREPARED = Prepared()
 
 
 class Namespace:
     """Wraps the dict that user code runs in; no other code may replace that dict."""
 
-    def __init__(self, user: dict[str, Any], *, copies: bool = True, budget: int | None = None) -> None:
+    def __init__(self, user: dict[str, Any], *, copies: bool = True, rules: Rules | None = None) -> None:
         self.user = user
+        self.rules = rules or Rules()
+        self.copies = copies and self.rules.copies
+        self.aside: dict[Version, Any] = {}  # versions of names with several writers; may be shown as well
+        self._originals: dict[str, dict[str, Any]] = {}  # name → writer → object somebody works on a copy of
+        self._ours: set[str] = set()  # names that cells wrote
+        self._prepared = UNPREPARED
 
     def apply(self, effect: Bind) -> Garbage:
         """Under the lock of the step that gave the effect."""
-        raise NotImplementedError
+        return self._follow(effect.directions)
 
     def prepare(self, execute: Execute) -> Garbage:
         """Bind what the cell reads. Call just before its code runs, in the thread that runs it."""
-        raise NotImplementedError
+        garbage = self._follow(execute.directions) if execute.directions is not STAY else []
+        if execute.changes or execute.keeps:
+            self._prepared = prepared = Prepared()
+            prepared.old = {name: self.user[name] for name in execute.keeps if name in self.user}
+            if execute.changes:
+                self._hand_out(execute, prepared)
+        return garbage
 
     def commit(self, execute: Execute, outcome: Outcome, seconds: float) -> tuple[CellFinished, Garbage]:
         """Take what the cell wrote. Call just after its code ran; pass the result to `Scheduler.step`."""
-        raise NotImplementedError
+        prepared, self._prepared = self._prepared, UNPREPARED
+        user, garbage = self.user, []
+        unbound = NOTHING
+        if outcome == "success":
+            missing = [name for name in execute.writes if name not in user and ":" not in name]
+            if missing:
+                unbound = frozenset(missing)
+        else:
+            garbage = [user.pop(name) for name in execute.writes if name in user]
+        self._ours.update(execute.writes)
+        recalled = self._recalled(execute, garbage) if self._originals else frozenset()
+        if prepared is UNPREPARED:
+            return (
+                CellFinished(
+                    cell_id=execute.cell_id, outcome=outcome, seconds=seconds, unbound=unbound, recalled=recalled
+                ),
+                garbage,
+            )
+        kept = self._kept(execute, prepared, garbage) if outcome == "success" else NOTHING
+        return (
+            CellFinished(
+                cell_id=execute.cell_id,
+                outcome=outcome,
+                seconds=seconds,
+                unbound=unbound,
+                kept=kept,
+                copied=prepared.copied,
+                touched=frozenset(prepared.touched),
+                shared=prepared.shared,
+                spent=self._holders(execute, prepared.touched.values()),
+                recalled=recalled,
+            ),
+            garbage,
+        )
+
+    # Directions
+
+    def _follow(self, directions: Directions) -> Garbage:
+        user, aside = self.user, self.aside
+        garbage: Garbage = []
+        for name, writer in directions.save:
+            if name in user:
+                aside[name, writer] = user[name]
+        for version in directions.forget:
+            garbage.append(aside.pop(version, None))
+            self._forget_original(version, garbage)
+        for name, writer in directions.bind:
+            garbage.append(user.pop(name, None))
+            if writer is not None and (name, writer) in aside:
+                user[name] = aside[name, writer]
+        return garbage
+
+    def _forget_original(self, version: Version, garbage: Garbage) -> None:
+        name, writer = version
+        originals = self._originals.get(name)
+        if originals is not None and writer in originals:
+            garbage.append(originals.pop(writer))
+            if not originals:
+                del self._originals[name]
+
+    # Before a run that changes objects
+
+    def _hand_out(self, execute: Execute, prepared: Prepared) -> None:
+        """Give the cell a copy where that cannot be noticed, else the object itself."""
+        user = self.user
+        for name in sorted(execute.changes):
+            if name not in user or immutable(user[name]):
+                continue
+            writer = execute.sources.get(name)
+            if writer is not None and self.copies and self._may_copy(name, writer):
+                original = user[name]
+                user[name] = copied(original)
+                self._originals.setdefault(name, {})[writer] = original
+                prepared.copied |= {name}
+            else:
+                prepared.touched[name] = user[name]
+        if prepared.touched and self.rules.sharing:
+            prepared.shared = self._holders(execute, prepared.touched.values())
+
+    def _may_copy(self, name: str, writer: str) -> bool:
+        """Nothing but the name and the version put aside refers to it, and a shallow copy is independent."""
+        if self.aside.get((name, writer)) is not self.user[name]:
+            return False
+        known = 2 + self._in_history(name) + (self._originals.get(name, {}).get(writer) is self.user[name])
+        return references(self.user, name) == known and flat(self.user[name])
+
+    def _in_history(self, name: str) -> int:
+        """References from the display history, which do not count."""
+        user = self.user
+        value = user[name]
+        out = user.get("Out")
+        count = sum(1 for mark in HISTORY if user.get(mark) is value and mark != name)
+        if type(out) is dict:
+            count += sum(1 for shown in out.values() if shown is value)
+        return count
+
+    def _holders(self, execute: Execute, objects: Iterable[Any]) -> frozenset[Version]:
+        """Versions that hold one of the objects or a part of it."""
+        wanted = parts(objects)
+        if not wanted:
+            return frozenset()
+        writes = execute.writes
+        found = [(name, "") for name in self._ours if name not in writes and name in self.user]
+        looks = MAX_LOOKS
+        holders = []
+        for version, value in [*((v, self.user[v[0]]) for v in found), *self.aside.items()]:
+            if type(value) in ATOMS or version[1] == execute.cell_id:
+                continue
+            if id(value) in wanted:
+                holders.append(version)
+            elif self.rules.parts and looks > 0:
+                inside = parts((value,))
+                looks -= len(inside) + 1
+                if not inside.keys().isdisjoint(wanted):
+                    holders.append(version)
+        return frozenset(holders)
+
+    # After a run
+
+    def _recalled(self, execute: Execute, garbage: Garbage) -> frozenset[Version]:
+        """Originals that somebody keeps since this run; those of this cell's own last run are gone."""
+        found = []
+        for name in execute.writes:
+            self._forget_original((name, execute.cell_id), garbage)
+        for name in execute.reads:
+            for writer, original in list(self._originals.get(name, {}).items()):
+                known = 1 + (self.aside.get((name, writer)) is original) + (self.user.get(name) is original)
+                known += self._history_of(original)
+                del original
+                if references(self._originals[name], writer) > known:
+                    found.append((name, writer))
+        if self.rules.copies_recalled:
+            for version in found:
+                self._forget_original(version, garbage)
+            return frozenset(found)
+        return frozenset()
+
+    def _history_of(self, value: Any) -> int:
+        user = self.user
+        out = user.get("Out")
+        count = sum(1 for mark in HISTORY if user.get(mark) is value)
+        if type(out) is dict:
+            count += sum(1 for shown in out.values() if shown is value)
+        return count
+
+    def _kept(self, execute: Execute, prepared: Prepared, garbage: Garbage) -> frozenset[str]:
+        """Names whose new value counts as the old one."""
+        user, imports = self.user, execute.analysis.imports
+        kept = set()
+        for name, old in prepared.old.items():
+            if name in user and (name in imports and user[name] is old and self.rules.same_import):
+                kept.add(name)
+        if execute.cutoff:
+            kept |= self._unchanged(execute, prepared, garbage)
+        return frozenset(kept)
+
+    def _unchanged(self, execute: Execute, prepared: Prepared, garbage: Garbage) -> set[str]:
+        """Equal immutable values; mutable ones only when all that the cell writes is equal: then the old ones stay."""
+        user, old = self.user, prepared.old
+        same = {name for name, value in old.items() if name in user and equal_values(value, user[name])}
+        firm = {name for name in same if immutable(user[name])}
+        if same != execute.writes or prepared.touched or prepared.copied:
+            return firm
+        for name in same - firm:
+            garbage.append(user[name])
+            user[name] = old[name]
+        return same
+
+
+def references(table: dict[str, Any], key: str) -> int:
+    """References to the value but the one that asking for it makes."""
+    return sys.getrefcount(table[key]) - OWN
+
+
+OWN = 0
+OWN = references({"probe": object()}, "probe") - 1

@@ -1,0 +1,166 @@
+"""Whether a cell's last run still stands: derived from code, inputs and spent versions, never set by hand.
+
+Touches only cells it is told of and those whose answer follows from theirs. Knows no pending set and no statuses.
+"""
+
+from collections.abc import Iterable
+from heapq import heapify, heappop, heappush
+
+from tailrace_kernel.graph import Graph
+from tailrace_kernel.records import Inputs, Record
+from tailrace_kernel.rules import Rules
+
+LET_GO = ""  # in place of a spender: the version was dropped to keep the budget
+
+
+class Freshness:
+    def __init__(self, graph: Graph, records: dict[str, Record], rules: Rules) -> None:
+        self._graph = graph
+        self._records = records
+        self._rules = rules
+        self.owed: dict[str, None] = {}  # cells with a spent version that nobody changes any more, or that is needed
+
+    # Chains
+
+    def chain(self, name: str, writers: Iterable[str]) -> tuple[tuple[tuple[str, int], ...], str | None]:
+        """The writers consulted, with their generations, and the one whose version counts."""
+        consulted = []
+        for writer in writers:
+            record = self._records[writer]
+            consulted.append((writer, record.generation_of(name)))
+            if name not in record.passed:
+                return tuple(consulted), writer
+        return tuple(consulted), None
+
+    def provider(self, cell: str, name: str) -> str | None:
+        return self.chain(name, self._graph.bound[cell].get(name) or self._graph.candidates(cell, name))[1]
+
+    def inputs(self, bound: dict[str, tuple[str, ...]]) -> Inputs:
+        records = self._records
+        found: Inputs = {}
+        for name, writers in bound.items():
+            record = records[writers[0]]
+            if name in record.passed:
+                found[name] = self.chain(name, writers)[0]
+            else:
+                found[name] = ((writers[0], record.generation_of(name)),)
+        return found
+
+    # Staleness
+
+    def stands(self, cell: str) -> bool:
+        """Whether code and inputs equal those of the last run."""
+        record = self._records[cell]
+        if record.ran_code is None or record.code != record.ran_code:
+            return False
+        graph = self._graph
+        if self.inputs(graph.bound[cell]) != record.inputs:
+            return False
+        later = graph.later[cell]
+        return (self.inputs(later) if later else {}) == record.late_inputs
+
+    def update(self, cells: Iterable[str]) -> list[str]:
+        """Judge these cells anew, and whoever follows; returns those whose answer changed, in rank order."""
+        graph, records = self._graph, self._records
+        heap = []
+        for cell in cells:
+            record = records.get(cell)
+            if record is not None:
+                self._judge(record)
+                heap.append((graph.rank(cell), cell))
+        return self._spread(heap)
+
+    def replaced(self, cell: str) -> list[str]:
+        """After a run of `cell`: judge it and its readers; a reader that is stale already costs nothing."""
+        graph, records = self._graph, self._records
+        record = records[cell]
+        self._judge(record)
+        heap = [(graph.rank(cell), cell)]
+        for reader in graph.succs[cell]:
+            follower = records[reader]
+            if not follower.own_stale:
+                self._judge(follower)
+                if follower.fresh or not follower.own_stale:
+                    heap.append((graph.rank(reader), reader))
+        return self._spread(heap)
+
+    def _judge(self, record: Record) -> None:
+        cell = record.id
+        owes = bool(record.spent) and self._rules.spent and self._rules.made_again_at_rest and self._owes(record)
+        if owes:
+            self.owed[cell] = None
+        elif self.owed:
+            self.owed.pop(cell, None)
+        record.own_stale = owes or not self.stands(cell)
+
+    def _spread(self, heap: list[tuple[int, str]]) -> list[str]:
+        graph, records = self._graph, self._records
+        if len(heap) > 1:
+            heapify(heap)
+        changed: list[str] = []
+        while heap:
+            cell = heappop(heap)[1]
+            record = records[cell]
+            fresh = not record.own_stale and cell not in graph.blocked and self._writers_fresh(record)
+            if fresh != record.fresh:
+                record.fresh = fresh
+                changed.append(cell)
+                for reader in graph.succs[cell]:
+                    if records[reader].fresh != fresh:
+                        heappush(heap, (graph.rank(reader), reader))
+        return changed
+
+    def _writers_fresh(self, record: Record) -> bool:
+        records = self._records
+        cell = record.id
+        for consulted in record.inputs.values():
+            for writer, _ in consulted:
+                if writer != cell and not records[writer].fresh:
+                    return False
+        for consulted in record.late_inputs.values():
+            for writer, _ in consulted:
+                if writer != cell and not records[writer].fresh:
+                    return False
+        return True
+
+    # Spent versions
+
+    def is_spent(self, writer: str, name: str) -> bool:
+        record = self._records[writer]
+        return bool(record.spent) and name in record.spent
+
+    def spend(self, writer: str, name: str, by: str) -> None:
+        if not self._rules.spent:
+            return
+        record = self._records[writer]
+        record.spent.setdefault(name, set()).add(by)
+        if by != LET_GO:
+            self._records[by].spends.add((name, writer))
+
+    def renew(self, record: Record) -> None:
+        """The cell gives new versions, or is gone: its old ones are spent no more."""
+        for name, spenders in record.spent.items():
+            for by in spenders:
+                if by in self._records:
+                    self._records[by].spends.discard((name, record.id))
+        record.spent.clear()
+        self.owed.pop(record.id, None)
+
+    def changes_still(self, cell: str) -> bool:
+        """Whether the cell still changes, in place, the very versions its last run changed."""
+        record = self._records.get(cell)
+        if record is None:
+            return False
+        changes = self._graph.changes[cell]
+        return all(name in changes and self.provider(cell, name) == writer for name, writer in record.direct)
+
+    def _owes(self, record: Record) -> bool:
+        at = self._graph.places.at
+        here = at[record.id]
+        for name, spenders in record.spent.items():
+            if any(by != LET_GO and not self.changes_still(by) for by in spenders):
+                return True
+            if self.chain(name, self._graph.last(name))[1] == record.id:
+                if any(by not in at or at[by] > here for by in spenders):
+                    return True
+        return False

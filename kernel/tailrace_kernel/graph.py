@@ -1,0 +1,453 @@
+"""Which cell gives each name to which reader: an index from names to writers and readers, kept up to date by edits.
+
+Pure and incremental: an edit touches the cells that share a name with it. Knows no values, no runs and no statuses.
+"""
+
+import builtins
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+from tailrace_kernel.facts import NOTHING, CallEffects
+from tailrace_kernel.order import Ordered, in_order
+from tailrace_kernel.places import Places
+from tailrace_kernel.reach import Reach, is_table
+from tailrace_kernel.rules import Rules
+from tailrace_protocol.kernel_messages import KernelEdge
+
+BUILTINS = frozenset(dir(builtins))
+MAX_ROUNDS = 16  # evaluations of one cell in one change; only call-time effects that undo each other need more
+EMPTY = Reach()
+Writers = tuple[str, ...]  # nearest first: the last one surely gives the name
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What a change of the graph did. `cells`: their bindings or their place may have changed; `names`: their writers."""
+
+    cells: frozenset[str]
+    names: frozenset[str]
+    added: tuple[KernelEdge, ...]
+    removed: tuple[KernelEdge, ...]
+    blocked: frozenset[str]  # newly in a cycle
+    unblocked: frozenset[str]
+
+
+class Graph:
+    """Public mappings are for reading. `bound[cell][name]` are the writers consulted, `later` those of function bodies."""
+
+    def __init__(self, rules: Rules | None = None) -> None:
+        self.rules = rules or Rules()
+        self.places = Places()
+        self.reach: dict[str, Reach] = {}
+        self.learned: dict[str, frozenset[str]] = {}
+        self.reads: dict[str, frozenset[str]] = {}
+        self.writes: dict[str, frozenset[str]] = {}
+        self.changes: dict[str, frozenset[str]] = {}
+        self.writers: dict[str, list[str]] = {}  # in document order
+        self.watchers: dict[str, dict[str, None]] = {}  # whose bindings depend on the writers of a name
+        self.bound: dict[str, dict[str, Writers]] = {}
+        self.later: dict[str, dict[str, Writers]] = {}
+        self.preds: dict[str, dict[str, tuple[str, ...]]] = {}
+        self.succs: dict[str, dict[str, None]] = {}
+        self.cycles: tuple[tuple[str, ...], ...] = ()
+        self.blocked: frozenset[str] = frozenset()
+        self._exports: dict[str, dict[str, frozenset[CallEffects]]] = {}
+        self._callable: dict[str, int] = {}  # name → how many cells give it something to call
+        self._watched: dict[str, frozenset[str]] = {}
+        self._below: dict[str, int] = {}  # cell → place of the lowest cell it reads from below
+        self._firm: frozenset[str] = frozenset()  # cells whose call-time reads bind no writer below
+        self._ordered = Ordered({}, ())
+        self._dirty: dict[str, None] = {}
+        self._before: dict[str, dict[str, tuple[str, ...]]] = {}
+        self._names: set[str] = set()
+        self._touched: set[str] = set()
+
+    # Changes
+
+    def put(self, cells: Sequence[tuple[str, Reach]], order: Sequence[str] | None = None) -> Delta:
+        """New facts of known or new cells; new ones are appended. `order` (all cells) is the new document order."""
+        for cell, facts in cells:
+            if cell in self.reach:
+                self._replace(cell, facts)
+            else:
+                self.places.insert(len(self.places), cell)
+                self._add(cell, facts)
+        if order is not None:
+            self._reorder(order)
+        return self._settle()
+
+    def insert(self, cell: str, facts: Reach, index: int) -> Delta:
+        self.places.insert(index, cell)
+        self._add(cell, facts)
+        return self._settle()
+
+    def remove(self, cell: str) -> Delta:
+        self._before.setdefault(cell, self.preds[cell])
+        for reader in self.succs[cell]:
+            self._before.setdefault(reader, self.preds[reader])
+        self._unindex(cell, self.writes[cell])
+        self._watch(cell, NOTHING)
+        self._export(cell, {})
+        for writer in self.preds[cell]:
+            self.succs[writer].pop(cell, None)
+        for table in (self.reach, self.reads, self.writes, self.changes, self.bound, self.later, self._exports):
+            del table[cell]
+        for table in (self.learned, self._below, self._watched, self._dirty):
+            table.pop(cell, None)  # type: ignore[attr-defined]
+        del self.preds[cell]
+        self.places.remove(cell)
+        delta = self._settle()
+        del self.succs[cell]
+        return delta
+
+    def reorder(self, order: Sequence[str]) -> Delta:
+        """`order` is a permutation of all cells."""
+        self._reorder(order)
+        return self._settle()
+
+    def learn(self, cell: str, names: frozenset[str]) -> Delta:
+        """`cell` was seen to change these names through sharing."""
+        if names:
+            self.learned[cell] = names
+        else:
+            self.learned.pop(cell, None)
+        self._dirty[cell] = None
+        return self._settle()
+
+    # Questions
+
+    def candidates(self, cell: str, name: str) -> Writers:
+        """The writers that may have given `name` to `cell`, nearest first."""
+        return self._candidates(cell, name, self.writes[cell])
+
+    def last(self, name: str) -> Writers:
+        """The same for a reader at the end of the document."""
+        writers = self.writers.get(name)
+        return self._upwards(name, writers, len(writers)) if writers else ()
+
+    def stops(self, writer: str, name: str) -> bool:
+        """Whether nothing behind this writer is consulted: it surely binds or unbinds the name, or read it itself."""
+        facts = self.reach[writer]
+        if name in facts.binds or name in self.reads[writer] or name in facts.deletes:
+            return True
+        return not self.rules.may_bind_passes
+
+    def rank(self, cell: str) -> int:
+        """Grows along the topological order with document order as tie-break."""
+        return self._ordered.rank.get(cell) or self.places.at[cell]
+
+    def edges(self) -> list[KernelEdge]:
+        return [self.edge(w, c, names) for c in self.places for w, names in self.preds[c].items()]
+
+    def edge(self, writer: str, reader: str, names: tuple[str, ...]) -> KernelEdge:
+        learned = self.learned.get(reader, NOTHING) | self.learned.get(writer, NOTHING)
+        return KernelEdge(from_=writer, to=reader, names=names, learned=True if learned.issuperset(names) else None)
+
+    # Index
+
+    def _add(self, cell: str, facts: Reach) -> None:
+        self.reach[cell] = facts
+        self.reads[cell], self.writes[cell], self.changes[cell] = facts.reads, NOTHING, facts.changes
+        self.bound[cell], self.later[cell], self.preds[cell], self.succs[cell] = {}, {}, {}, {}
+        self._exports[cell] = {}
+        self._before[cell] = {}
+        self._index(cell, facts.writes)
+        self._dirty[cell] = None
+
+    def _replace(self, cell: str, facts: Reach) -> None:
+        self.learned.pop(cell, None)
+        if facts != self.reach[cell]:
+            self.reach[cell] = facts
+            self._touch(self.writes[cell])
+        self._dirty[cell] = None
+
+    def _reorder(self, order: Sequence[str]) -> None:
+        moved = self.places.moved(order)
+        for cell in moved:
+            self._unindex(cell, self.writes[cell])
+            self.places.remove(cell)
+        where = {cell: index for index, cell in enumerate(order)}
+        for cell in sorted(moved, key=where.__getitem__):
+            self.places.insert(where[cell], cell)
+            names, self.writes[cell] = self.writes[cell], NOTHING
+            self._index(cell, names)
+            self._dirty[cell] = None
+
+    def _index(self, cell: str, names: Iterable[str]) -> None:
+        at = self.places.at
+        here = at[cell]
+        for name in names:
+            writers = self.writers.setdefault(name, [])
+            if writers and at[writers[-1]] > here:
+                writers.insert(bisect_left(writers, here, key=at.__getitem__), cell)
+            else:
+                writers.append(cell)
+        self.writes[cell] = self.writes[cell].union(names)
+        self._touch(names)
+
+    def _unindex(self, cell: str, names: Iterable[str]) -> None:
+        for name in names:
+            self.writers[name].remove(cell)
+            if not self.writers[name]:
+                del self.writers[name]
+        self._touch(names)
+
+    def _touch(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._names.add(name)
+            watchers = self.watchers.get(name)
+            if watchers:
+                self._dirty.update(watchers)
+
+    def _watch(self, cell: str, names: frozenset[str]) -> None:
+        old = self._watched.get(cell, NOTHING)
+        if old == names:
+            return
+        for name in old - names:
+            del self.watchers[name][cell]
+            if not self.watchers[name]:
+                del self.watchers[name]
+        for name in names - old:
+            self.watchers.setdefault(name, {})[cell] = None
+        self._watched[cell] = names
+
+    # Binding
+
+    def _upwards(self, name: str, writers: list[str], end: int) -> Writers:
+        found = []
+        for index in range(end - 1, -1, -1):
+            found.append(writers[index])
+            if self.stops(writers[index], name):
+                break
+        return tuple(found)
+
+    def _candidates(self, cell: str, name: str, own: frozenset[str]) -> Writers:
+        writers = self.writers.get(name)
+        if not writers:
+            return ()
+        at = self.places.at
+        here = bisect_left(writers, at[cell], key=at.__getitem__)
+        if here:
+            return self._upwards(name, writers, here)
+        below = writers[1:] if writers[0] == cell else writers
+        if not below:
+            return ()
+        if is_table(name):
+            return self._table_below(cell, name, own, below)
+        if name in BUILTINS and self.rules.builtin_never_below:
+            return ()
+        if name in own and self.rules.own_never_below:
+            return ()
+        if cell in self._firm and name not in self.reach[cell].reads:
+            return ()
+        return (below[0],)
+
+    def _table_below(self, cell: str, name: str, own: frozenset[str], below: list[str]) -> Writers:
+        """Nothing above: a changer comes after the first creator below, a mere reader after all writers."""
+        if name not in own:
+            return (below[-1],)
+        if name not in self.reads[cell]:
+            return ()
+        creators = [w for w in below if name not in self.reach[w].reads]
+        return (creators[0],) if creators else ()
+
+    # Evaluation
+
+    def _settle(self) -> Delta:
+        self._dirty.update(dict.fromkeys(self._firm))
+        self._firm = frozenset()
+        self._evaluate_all()
+        was = self.blocked
+        while True:
+            self._find_order()
+            if self.blocked <= self._firm:
+                break
+            self._firm |= self.blocked
+            self._dirty.update(dict.fromkeys(self.blocked))
+            self._evaluate_all()
+        return self._delta(was)
+
+    def _find_order(self) -> None:
+        if self._below or self.blocked:
+            self._ordered = in_order(self, self._below)
+            self.cycles = self._ordered.cycles
+            self.blocked = frozenset(cell for cycle in self.cycles for cell in cycle)
+        elif self._ordered.rank:
+            self._ordered = Ordered({}, ())
+
+    def _evaluate_all(self) -> None:
+        at = self.places.at
+        heap: list[tuple[int, str]] = []
+        queued: set[str] = set()
+        rounds: dict[str, int] = {}
+        while True:
+            for cell in self._dirty:
+                if cell in at and cell not in queued and rounds.get(cell, 0) < MAX_ROUNDS:
+                    queued.add(cell)
+                    heappush(heap, (at[cell], cell))
+            self._dirty.clear()
+            if not heap:
+                return
+            cell = heappop(heap)[1]
+            queued.discard(cell)
+            rounds[cell] = rounds.get(cell, 0) + 1
+            self._evaluate(cell)
+
+    def _evaluate(self, cell: str) -> None:
+        facts = self.reach[cell]
+        reads, writes, changes = facts.reads, facts.writes, facts.changes
+        learned = self.learned.get(cell)
+        if learned:
+            reads, writes, changes = reads | learned, writes | learned, changes | learned
+        watched = reads | facts.later if facts.later else reads
+        if self._callable and not self._callable.keys().isdisjoint(watched):
+            reads, writes, changes = self._with_calls(cell, reads, writes, changes)
+            watched = watched | reads
+        if changes:
+            reads, writes, changes = self._without_imports(cell, reads, writes, changes)
+        self._take(cell, reads, writes, changes)
+        self._watch(cell, watched)
+        self._bind(cell)
+        if facts.calls or facts.carries or (changes and self._callable) or self._exports[cell]:
+            self._export(cell, self._exported(cell))
+        self._touched.add(cell)
+
+    def _with_calls(
+        self, cell: str, reads: frozenset[str], writes: frozenset[str], changes: frozenset[str]
+    ) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+        """What the functions do that the cell uses happens in the cell."""
+        todo, seen = list(reads), set(reads)
+        more_reads, more_changes, more_writes = set(reads), set(changes), set(writes)
+        while todo:
+            name = todo.pop()
+            if name not in self._callable:
+                continue
+            for writer in self._candidates(cell, name, writes):
+                for does in self._exports[writer].get(name, ()):
+                    more_reads |= does.reads | does.changes | does.may_bind
+                    more_changes |= does.changes
+                    more_writes |= does.changes | does.may_bind
+                    new = does.reads - seen
+                    seen |= new
+                    todo.extend(new)
+        return frozenset(more_reads), frozenset(more_writes), frozenset(more_changes)
+
+    def _without_imports(
+        self, cell: str, reads: frozenset[str], writes: frozenset[str], changes: frozenset[str]
+    ) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+        """A change of something imported (`os.environ[…] = …`) is no write of the name."""
+        rebinds = self.reach[cell].rebinds
+        exempt = set()
+        for name in changes:
+            nearest = self._candidates(cell, name, writes)
+            if nearest and name in self.reach[nearest[0]].imports:
+                exempt.add(name)
+        if not exempt:
+            return reads, writes, changes
+        return reads, writes - (exempt - rebinds), changes - exempt
+
+    def _take(self, cell: str, reads: frozenset[str], writes: frozenset[str], changes: frozenset[str]) -> None:
+        was_reads, was_writes = self.reads[cell], self.writes[cell]
+        self.reads[cell] = reads = was_reads if reads == was_reads else reads
+        self.changes[cell] = changes
+        if reads is not was_reads:
+            self._touch((reads ^ was_reads) & was_writes)
+        if writes != was_writes:
+            self._unindex(cell, was_writes - writes)
+            self.writes[cell] = was_writes & writes
+            self._index(cell, writes - was_writes)
+            self.writes[cell] = writes
+
+    def _bind(self, cell: str) -> None:
+        facts, own = self.reach[cell], self.writes[cell]
+        here = self.places.at[cell]
+        bound: dict[str, Writers] = {}
+        names: dict[str, list[str]] = {}
+        for name in self.reads[cell]:
+            if name in self.writers:
+                writers = self._candidates(cell, name, own)
+                if writers:
+                    bound[name] = writers
+                    for writer in writers:
+                        names.setdefault(writer, []).append(name)
+        later: dict[str, Writers] = {}
+        if facts.later:
+            at = self.places.at
+            for name in facts.later - self.reads[cell]:
+                writers = self._candidates(cell, name, own)
+                if writers and at[writers[0]] < here:
+                    later[name] = writers
+                    for writer in writers:
+                        names.setdefault(writer, []).append(name)
+        self.bound[cell], self.later[cell] = bound, later
+        self._link(cell, {w: tuple(sorted(ns)) for w, ns in names.items() if w != cell}, here)
+
+    def _link(self, cell: str, preds: dict[str, tuple[str, ...]], here: int) -> None:
+        was = self.preds[cell]
+        if preds != was:
+            self._before.setdefault(cell, was)
+            for writer in was:
+                if writer not in preds and writer in self.succs:
+                    self.succs[writer].pop(cell, None)
+            for writer in preds:
+                self.succs[writer][cell] = None
+            self.preds[cell] = preds
+        at = self.places.at
+        lowest = max((at[w] for w in preds), default=0)
+        if lowest > here:
+            self._below[cell] = lowest
+        else:
+            self._below.pop(cell, None)
+
+    def _exported(self, cell: str) -> dict[str, frozenset[CallEffects]]:
+        """What using each name that the cell gives does: its functions, those it carries on, those it changed."""
+        facts = self.reach[cell]
+        out: dict[str, set[CallEffects]] = {name: {does} for name, does in facts.calls.items()}
+        for name, carried in facts.carries.items():
+            for carry in carried:
+                found = self._given(cell, carry.name)
+                out.setdefault(name, set()).update(d for d in found if d.makes_callables or not carry.by_call)
+        for name in self.changes[cell]:
+            if name in self._callable:
+                out.setdefault(name, set()).update(self._given(cell, name))
+        return {name: frozenset(does) for name, does in out.items() if does}
+
+    def _given(self, cell: str, name: str) -> set[CallEffects]:
+        if name not in self._callable:
+            return set()
+        writers = self._candidates(cell, name, self.writes[cell])
+        return {does for writer in writers for does in self._exports[writer].get(name, ())}
+
+    def _export(self, cell: str, new: dict[str, frozenset[CallEffects]]) -> None:
+        old = self._exports[cell]
+        if new == old:
+            return
+        for name in old:
+            self._callable[name] -= 1
+            if not self._callable[name]:
+                del self._callable[name]
+        for name in new:
+            self._callable[name] = self._callable.get(name, 0) + 1
+        self._exports[cell] = new
+        self._touch([name for name in old.keys() | new.keys() if old.get(name) != new.get(name)])
+
+    def _delta(self, was: frozenset[str]) -> Delta:
+        added, removed = [], []
+        for cell, before in self._before.items():
+            after = self.preds.get(cell, {})
+            removed += [self.edge(w, cell, names) for w, names in before.items() if after.get(w) != names]
+            added += [self.edge(w, cell, names) for w, names in after.items() if before.get(w) != names]
+        delta = Delta(
+            frozenset(self._touched),
+            frozenset(self._names),
+            tuple(added),
+            tuple(removed),
+            self.blocked - was,
+            (was - self.blocked) & self.reach.keys(),
+        )
+        self._touched.clear()
+        self._names.clear()
+        self._before.clear()
+        return delta

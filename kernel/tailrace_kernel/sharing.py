@@ -1,0 +1,140 @@
+"""Which objects values are made of: identity, and a bounded walk through containers, instances and their classes.
+
+Knows no cells. Calls no user code but what an object may hide behind its `__dict__`.
+"""
+
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+MAX_PARTS = 10_000  # objects looked at inside one value
+HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: classes that can be changed
+ATOMS = frozenset({int, float, str, bytes, bool, type(None), complex, range, type(...), type(NotImplemented)})
+CODE = (FunctionType, BuiltinFunctionType, MethodType)
+LIST_ITERATOR = type(iter([]))
+
+
+def immutable(value: Any) -> bool:
+    """Whether nothing reachable through containers can be changed: numbers, texts, modules, tuples of them."""
+    kind = type(value)
+    if kind in ATOMS or issubclass(kind, ModuleType):
+        return True
+    if kind is tuple or kind is frozenset:
+        return len(value) <= MAX_PARTS and all(map(immutable, value))
+    return kind.__module__ == "numpy" and kind.__name__ != "ndarray" and hasattr(kind, "dtype")
+
+
+def parts(values: Iterable[Any], limit: int = MAX_PARTS) -> dict[int, Any]:
+    """The changeable objects that these values are made of, by id; stops looking after `limit` of them."""
+    found: dict[int, Any] = {}
+    todo = list(values)
+    seen: set[int] = set()
+    while todo and len(seen) < limit:
+        value = todo.pop()
+        kind = type(value)
+        if kind in ATOMS or id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, type):
+            if kind_is_changeable(value):
+                found[id(value)] = value
+            continue
+        if issubclass(kind, ModuleType) or kind in CODE:
+            continue
+        if kind is not tuple and kind is not frozenset:
+            found[id(value)] = value
+        if kind_is_changeable(kind):
+            found[id(kind)] = kind
+        todo.extend(inside(value, kind, limit))
+    return found
+
+
+def kind_is_changeable(kind: type) -> bool:
+    return bool(kind.__flags__ & HEAP_TYPE) and kind.__module__ not in {"builtins", "collections"}
+
+
+def inside(value: Any, kind: type, limit: int) -> Iterator[Any]:
+    """What the walk goes on to."""
+    if issubclass(kind, dict):
+        items: Iterable[Any] = dict.values(value)
+    elif issubclass(kind, (list, tuple, set, frozenset, deque)):
+        items = kind_iter(value, kind)
+    elif kind is LIST_ITERATOR:
+        items = value.__reduce__()[1][:1]
+    else:
+        items = ()
+    for index, item in enumerate(items):
+        if index >= limit:
+            break
+        yield item
+    if kind.__dictoffset__:
+        attributes = object.__getattribute__(value, "__dict__")
+        if type(attributes) is dict:
+            yield from attributes.values()
+
+
+def kind_iter(value: Any, kind: type) -> Iterator[Any]:
+    """Iterate without a user's `__iter__`."""
+    for base in (list, tuple, set, frozenset, deque):
+        if issubclass(kind, base):
+            return iter(base.__iter__(value))
+    raise AssertionError(kind)
+
+
+def flat(value: Any) -> bool:
+    """Whether a shallow copy is independent of the original: a container of immutable values, an array, a frame."""
+    kind = type(value)
+    if kind is list or kind is set or kind is deque:
+        return len(value) <= MAX_PARTS * 10 and all(type(item) in ATOMS or immutable(item) for item in value)
+    if kind is dict:
+        return len(value) <= MAX_PARTS * 10 and all(immutable(k) and immutable(v) for k, v in value.items())
+    if kind is bytearray:
+        return True
+    return foreign_flat(value, kind)
+
+
+def foreign_flat(value: Any, kind: type) -> bool:
+    where = kind.__module__.partition(".")[0]
+    if where == "numpy":
+        return kind.__name__ == "ndarray" and value.base is None and not value.dtype.hasobject
+    if where == "pandas" and kind.__name__ in {"DataFrame", "Series"} and writes_on_copy():
+        types = [value.dtype] if kind.__name__ == "Series" else list(value.dtypes)
+        return all(str(t) != "object" for t in types)
+    return where == "polars" and kind.__name__ in {"DataFrame", "Series"}
+
+
+def writes_on_copy() -> bool:
+    """pandas copies on write from version 3 on."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and int(pandas.__version__.partition(".")[0]) >= 3
+
+
+def copied(value: Any) -> Any:
+    """A copy of a flat value."""
+    kind = type(value)
+    where = kind.__module__.partition(".")[0]
+    if where == "pandas":
+        return value.copy(deep=False)
+    if where == "polars":
+        return value.clone()
+    return value.copy()
+
+
+def size(value: Any) -> int:
+    """Bytes, roughly: what the object says of itself, and the first level of a container."""
+    kind = type(value)
+    nbytes = getattr(value, "nbytes", None) if kind.__module__.partition(".")[0] in {"numpy", "pyarrow"} else None
+    if isinstance(nbytes, int):
+        return nbytes
+    if kind.__module__.startswith("pandas") and kind.__name__ in {"DataFrame", "Series"}:
+        used = value.memory_usage(deep=False)
+        return int(used if kind.__name__ == "Series" else used.sum())
+    if kind.__module__.startswith("polars") and kind.__name__ in {"DataFrame", "Series"}:
+        return int(value.estimated_size())
+    if kind in {list, tuple, set, frozenset, deque}:
+        items = list(value)
+        sample = items[:100]
+        return sys.getsizeof(value) + sum(map(sys.getsizeof, sample)) * len(items) // max(1, len(sample))
+    return sys.getsizeof(value, 64) if kind in ATOMS or kind is dict or kind is bytearray else 64
