@@ -6,9 +6,10 @@ under the lock: what the namespace lets go of is dropped after it is released.
 """
 
 import asyncio
+import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
@@ -34,6 +35,7 @@ from tailrace_kernel.stimuli import (
     VariablesChanged,
 )
 from tailrace_kernel.versions import Namespace
+from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.kernel_messages import (
     ExecuteCellsReply,
     ExecutedCell,
@@ -48,6 +50,8 @@ from tailrace_protocol.kernel_messages import GraphChanged as GraphChangedConten
 from tailrace_protocol.kernel_messages import VariablesChanged as VariablesChangedContent
 from tailrace_protocol.objects import Status
 
+logger = logging.getLogger(__name__)
+
 SLICE = 0.02  # seconds of cells between two turns for comm messages
 
 
@@ -60,6 +64,7 @@ class Run:
     message: dict[str, Any]  # the request as a message, for input and comms
     finished: Callable[["Run"], None]
     began: float = field(default_factory=time.monotonic)
+    plan: frozenset[str] = frozenset()
     executed: dict[str, ExecutedCell] = field(default_factory=dict)
     skipped: dict[str, KernelReason] = field(default_factory=dict)
 
@@ -93,10 +98,6 @@ class Conductor:
     ) -> None:
         self.scheduler = scheduler
         self.lock = threading.Lock()
-        self.edges: dict[tuple[str, str], KernelEdge] = {}
-        self.cycles: tuple[tuple[str, ...], ...] = ()
-        self.graph_version = 0
-        self.writers: dict[str, str] = {}  # name → cell whose version is bound
         self._namespace = namespace
         self._runner = runner
         self._interrupts = interrupts
@@ -114,7 +115,7 @@ class Conductor:
     def submit(self, run: Run, cell_ids: tuple[str, ...], mode: Any) -> None:
         """Enqueue a run. Raises TailraceError(unknown_cell), and then nothing was enqueued."""
         with self.lock:
-            self._runs[run.run_id] = run
+            self._add(run)
             try:
                 garbage = self._step(RunRequested(run_id=run.run_id, cell_ids=cell_ids, mode=mode), run.header)
             except BaseException:
@@ -127,7 +128,7 @@ class Conductor:
         change = Change()
         with self.lock:
             if run is not None:
-                self._runs[run.run_id] = run
+                self._add(run)
             try:
                 garbage = self._step(stimulus, header, change)
             finally:
@@ -155,11 +156,14 @@ class Conductor:
 
     def order(self) -> tuple[str, ...]:
         with self.lock:
-            return self.order_held()
+            return self.scheduler.order()
 
-    def order_held(self) -> tuple[str, ...]:
-        """Document order; the caller holds the lock."""
-        return tuple(self.scheduler.order)
+    def owners(self) -> dict[str, str]:
+        """Names that show a cell's version → that cell."""
+        with self.lock:
+            written = {name for cell_id in self.scheduler.order() for name in self.scheduler.cell(cell_id).writes}
+            owners = {name: self.scheduler.owner(name) for name in written}
+        return {name: owner for name, owner in owners.items() if owner is not None}
 
     def _after(self, garbage: list[Any]) -> None:
         """Outside the lock: let go of objects, tell who waits, and see that somebody drives."""
@@ -196,8 +200,7 @@ class Conductor:
         if self._interrupts.hit or dropped:
             ended = Ended("interrupted", 0.0, None)
         else:
-            header = {**run.header, "cell_id": execute.cell_id}
-            ended = await self._runner.run(execute.cell_id, execute.payload, {**run.message, "header": header})
+            ended = await self._run_guarded(execute, run)
         finished, garbage = self._namespace.commit(execute, ended.outcome, ended.seconds)
         garbage.clear()
         with self.lock:
@@ -205,9 +208,7 @@ class Conductor:
             if ended.execution_count is not None:
                 self._counts[execute.cell_id] = ended.execution_count
             status: Status = ended.outcome
-            run.executed[execute.cell_id] = ExecutedCell(cell_id=execute.cell_id, status=status, seconds=ended.seconds)
-            for name in execute.writes - finished.unbound:
-                self.writers[name] = execute.cell_id
+            self._note_executed(run, ExecutedCell(cell_id=execute.cell_id, status=status, seconds=ended.seconds))
             left: list[Any] = []
             if self._interrupts.hit:
                 left += self._step(Interrupted(), run.header)
@@ -215,7 +216,27 @@ class Conductor:
         left.clear()
         self._tell_ended()
 
+    async def _run_guarded(self, execute: Execute, run: Run) -> Ended:
+        """A bug of ours must not leave the machine waiting for a cell that will never end."""
+        header = {**run.header, "cell_id": execute.cell_id}
+        try:
+            return await self._runner.run(execute.cell_id, execute.payload, {**run.message, "header": header})
+        except Exception:
+            logger.exception("cell %s could not be run", execute.cell_id)
+            return Ended("error", 0.0, None)
+
     # Under the lock.
+
+    def _add(self, run: Run) -> None:
+        if run.run_id in self._runs:
+            raise TailraceError(ErrorCode.BAD_FIELD, f"Run {run.run_id!r} is under way: choose a new run_id.")
+        self._runs[run.run_id] = run
+
+    def _note_executed(self, run: Run, cell: ExecutedCell) -> None:
+        """A cell that several runs asked for ran once, for all of them."""
+        for other in self._runs.values():
+            if other is run or cell.cell_id in other.plan:
+                other.executed[cell.cell_id] = cell
 
     def _step(self, stimulus: Stimulus, header: Header, change: Change | None = None) -> list[Any]:
         step = self.scheduler.step(stimulus)
@@ -228,17 +249,9 @@ class Conductor:
                     self._next = effect
                 case Bind():
                     garbage.append(self._namespace.apply(effect))
-                    self._note_bound(effect.directions.bind)
                 case _:
                     assert_never(effect)
         return garbage
-
-    def _note_bound(self, bound: Iterable[tuple[str, str | None]]) -> None:
-        for name, cell in bound:
-            if cell is None:
-                self.writers.pop(name, None)
-            else:
-                self.writers[name] = cell
 
     def _publish(self, event: Event, header: Header, change: Change | None) -> None:
         match event:
@@ -248,6 +261,7 @@ class Conductor:
                 self._take_graph(event, header, change)
             case RunStarted():
                 run = self._runs[event.run_id]
+                run.plan = frozenset(event.plan)
                 if change is not None:
                     change.started = True
                 content = RunStartedContent(
@@ -296,11 +310,6 @@ class Conductor:
         )
 
     def _take_graph(self, event: GraphChanged, header: Header, change: Change | None) -> None:
-        for edge in event.removed_edges:
-            self.edges.pop((edge.from_, edge.to), None)
-        for edge in event.added_edges:
-            self.edges[edge.from_, edge.to] = edge
-        self.cycles, self.graph_version = event.cycles, event.version
         if change is not None:
             change.added_edges.extend(event.added_edges)
             change.removed_edges.extend(event.removed_edges)

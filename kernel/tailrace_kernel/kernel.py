@@ -49,6 +49,7 @@ class TailraceKernel(IPythonKernel):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        _log_like(self.log)
         self._driving: set[asyncio.Task[None]] = set()
         self._execute_sleep = 0.0  # it made up for flushes that could be lost; the outbox cannot
         assert self.session is not None
@@ -192,6 +193,8 @@ class TailraceKernel(IPythonKernel):
             self._forward_input(False)
             try:
                 await self.conductor.drive()
+            except Exception:
+                logger.exception("a run stopped inside the kernel")
             finally:
                 self._restore_input()
 
@@ -340,3 +343,10 @@ def unknown(kind: str) -> TailraceError:
     return TailraceError(
         ErrorCode.UNKNOWN_REQUEST, f"This kernel does not know {kind!r}. Beside Jupyter's own: {known}."
     )
+
+
+def _log_like(application: logging.Logger) -> None:
+    """Our log lines go where the application's go; by default they would come out as stderr of a cell."""
+    ours = logging.getLogger("tailrace_kernel")
+    ours.handlers = list(application.handlers)
+    ours.propagate = False

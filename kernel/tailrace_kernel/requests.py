@@ -191,9 +191,10 @@ class Requests:
     def graph(self, request: wire.GraphRequest, call: Call) -> wire.Content:
         conductor = self._conductor
         with conductor.lock:
-            order = conductor.order_held()
-            views = [conductor.scheduler.cell(cell_id) for cell_id in order]
-            edges, cycles, version = tuple(conductor.edges.values()), conductor.cycles, conductor.graph_version
+            scheduler = conductor.scheduler
+            order = scheduler.order()
+            views = [scheduler.cell(cell_id) for cell_id in order]
+            edges, cycles, version = tuple(scheduler.edges()), scheduler.cycles(), scheduler.graph_version
         cells = {}
         for view in views:
             entry = self._catalogue.entries.get(view.cell_id)
@@ -210,7 +211,7 @@ class Requests:
         return wire.GraphReply(cells=cells, edges=edges, cycles=cycles, order=order, version=version)
 
     def variables(self, request: wire.VariablesRequest, call: Call) -> wire.Content:
-        writers = dict(self._conductor.writers)
+        writers = self._conductor.owners()
         names: Sequence[str] = request.names if request.names is not None else sorted(writers)
         if request.cell_id is not None:
             names = [name for name in names if writers.get(name) == request.cell_id]

@@ -126,7 +126,7 @@ class TailraceShell(ZMQInteractiveShell):
             case SyntaxError():
                 stack = traceback.extract_tb(frames)
                 shown = self.SyntaxTB.structured_traceback(type(error), error, stack)  # type: ignore[arg-type]
-                self._showtraceback(type(error), error, shown)
+                self._showtraceback(type(error), f"{error.msg} (line {error.lineno})", shown)
             case TailraceError() if frames is None:
                 self._showtraceback(type(error), error, [f"{error.code.value}: {error.message}"])
             case _ if isinstance(error, self.custom_exceptions):

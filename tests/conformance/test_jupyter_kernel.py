@@ -30,12 +30,12 @@ def kernelspec(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             os.environ[name] = value
 
 
-class TestWelcome(jkt.IopubWelcomeTests):
+class TestWelcome(jkt.IopubWelcomeTests):  # type: ignore[misc]
     kernel_name = "tailrace"
     support_iopub_welcome = True
 
 
-class TestKernel(jkt.KernelTests):
+class TestKernel(jkt.KernelTests):  # type: ignore[misc]
     kernel_name = "tailrace"
     language_name = "python"
     file_extension = ".py"

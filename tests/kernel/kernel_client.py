@@ -35,21 +35,21 @@ class RunningKernel:
         self.info: dict[str, Any] = {**info, **ports}
         env = {**os.environ, "IPYTHONDIR": str(directory / "ipython"), **(environment or {})}
         command = [sys.executable, "-m", "tailrace_kernel", "-f", str(self.file)]
-        self.process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options)
+        self.log = directory / "kernel.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=log, **options)
 
     def address(self, channel: str) -> str:
         return f"ipc://{self.info['ip']}-{self.info[f'{channel}_port']}"
 
     def end(self) -> None:
         """Kill the process and what it started; the children are looked at first, so that a leak is seen."""
-        assert self.process.stderr is not None
         if self.process.poll() is None:
             children = psutil.Process(self.process.pid).children(recursive=True)
             for child in children:
                 child.kill()
             self.process.kill()
         self.process.wait(PATIENCE)
-        self.process.stderr.close()
 
 
 class Peer:
@@ -60,6 +60,7 @@ class Peer:
         self.encoding = encoding
         self.session = secrets.token_hex(8)
         self.iopub: list[Message] = []
+        self.last: list[Message] = []
         self._context = zmq.Context()
         self._sockets = {name: self._context.socket(zmq.DEALER) for name in ("shell", "control")}
         for name, socket in self._sockets.items():
@@ -121,19 +122,19 @@ class Peer:
         return answer
 
     def run(self, *cells: str, mode: str = "reactive", channel: str = "control") -> dict[str, Any]:
-        """Run cells and wait for the end of the run on IOPub too; the reply's content."""
+        """Run cells and wait for the end of the run on IOPub too; `last` is what it published."""
         start = len(self.iopub)
         msg_id = self.send("execute_cells_request", {"cell_ids": list(cells), "mode": mode}, channel)
         answer: dict[str, Any] = self.reply(msg_id, channel)["content"]
         assert answer["status"] == "ok", answer
         self.until_idle(msg_id)
-        self.last = self.iopub[start:]
+        self.last = [each for each in self.iopub[start:] if each["parent_header"].get("msg_id") == msg_id]
         return answer
 
     def until_idle(self, msg_id: str) -> None:
         def is_idle(message: Message) -> bool:
-            parent = message["parent_header"].get("msg_id")
-            return message["type"] == "status" and parent == msg_id and message["content"]["execution_state"] == "idle"
+            ours = message["type"] == "status" and message["parent_header"].get("msg_id") == msg_id
+            return ours and bool(message["content"]["execution_state"] == "idle")
 
         self.until(is_idle, "idle")
 
