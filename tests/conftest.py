@@ -9,9 +9,13 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+
+if TYPE_CHECKING:
+    from tests.postgres import Postgres
 
 MARKER = "TAILRACE_TEST_SESSION"
 ROOT = Path(__file__).parent
@@ -95,3 +99,12 @@ def own_directories(tmp_path_factory: pytest.TempPathFactory, no_process_left: N
     os.environ["TAILRACE_RUNTIME_DIR"] = str(base / "run")
     os.environ["IPYTHONDIR"] = str(base / "ipython")
     os.environ["JUPYTER_CONFIG_DIR"] = str(base / "jupyter")
+
+
+@pytest.fixture(scope="session")
+def postgres(no_process_left: None) -> Iterator["Postgres"]:
+    """A real PostgreSQL, started for the first test that asks."""
+    from tests.postgres import postgres_server
+
+    with postgres_server() as server:
+        yield server

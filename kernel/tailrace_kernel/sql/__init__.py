@@ -11,6 +11,7 @@ any thread, before, during and after, and returns at once.
 """
 
 from tailrace_kernel.sql.connections import Configured, Connections
+from tailrace_kernel.sql.duckdb_engine import is_table
 from tailrace_kernel.sql.failures import SqlInterrupted, SqlStatementError
 from tailrace_kernel.sql.result import SqlDisplay, SqlLimits, SqlResult, StatementOutcome
 from tailrace_kernel.sql.running import Running
@@ -27,4 +28,5 @@ __all__ = [
     "SqlResult",
     "SqlStatementError",
     "StatementOutcome",
+    "is_table",
 ]

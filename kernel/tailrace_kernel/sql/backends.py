@@ -116,6 +116,7 @@ class PostgreSQL(Backend):
 class SQLite(Backend):
     """Transactions are ours: `sqlite3` would begin them only before some statements."""
 
+    probe = "PRAGMA schema_version"  # unlike SELECT 1 it opens the file
     hidden_schemas = frozenset()
     autocommit: ClassVar[dict[str, Any]] = {"tailrace_autocommit": True}
 

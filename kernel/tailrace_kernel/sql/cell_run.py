@@ -3,6 +3,7 @@
 Knows the ports of an engine and of a session, no connection names.
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -166,10 +167,13 @@ class _Work:
                 f"\nA parameter stands for a value; {failed.bound.at_table} stands where the name of a table is "
                 "expected. Write the name itself."
             )
-        missing = [name for name in self._frames if f'"{name}"' in text or f" {name}" in text]
-        if missing and self._engine.dialect != "duckdb":
+        named = [name for name in self._frames if re.search(rf"\b{re.escape(name)}\b", text.partition("\n")[0])]
+        if not named:
+            return ""
+        if self._engine.dialect != "duckdb":
             return (
-                f"\n{missing[0]} is a Python variable, and this cell runs on {self._cell.connection!r}: "
+                f"\n{named[0]} is a Python variable, and this cell runs on {self._cell.connection!r}: "
                 "DataFrames are tables on the embedded DuckDB only."
             )
-        return ""
+        kind = type(self._frames[named[0]]).__name__
+        return f"\n{named[0]} is a Python {kind}; DuckDB reads DataFrames, Arrow tables and NumPy arrays as tables."

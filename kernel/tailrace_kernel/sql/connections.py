@@ -118,9 +118,9 @@ class Connections:
         """Run the statements of one cell in one transaction; blocks.
 
         `parameters` gives the value of a Python name or expression and is called once for each, before the
-        transaction begins; what it raises goes through. `frames` are registered as tables under exactly these names
-        (DuckDB), for this cell only, and hide tables of the same name. `result`: the name that will hold the whole
-        result. `first_line`: line of the cell at which `statement` starts.
+        transaction begins; what it raises goes through. `frames` that `is_table` are registered under exactly these
+        names (DuckDB), for this cell only, and hide tables of the same name; the others help to explain an error.
+        `result`: the name that will hold the whole result. `first_line`: line of the cell at which `statement` starts.
 
         Raises SqlStatementError, SqlInterrupted, TailraceError (unknown_connection, db_parameter, db_read_only,
         result_too_large); the transaction is then rolled back and the connection stays usable.

@@ -17,10 +17,10 @@ import pyarrow.dataset as pads
 
 from tailrace_kernel.sql.binding import Bound
 from tailrace_kernel.sql.engine import Answer, Keep, makes_temporary, may_return_rows
-from tailrace_kernel.sql.failures import SqlStatementError, clean_text, line_in
+from tailrace_kernel.sql.failures import SqlStatementError, clean_text, line_in, renumbered
 from tailrace_kernel.sql.grid import Budget, from_batches
 from tailrace_kernel.sql.schema import SchemaNode
-from tailrace_kernel.sql.values import plain, refused
+from tailrace_kernel.sql.values import plain
 from tailrace_kernel.sql_statements import Statement
 
 logger = logging.getLogger(__name__)
@@ -54,8 +54,6 @@ class DuckDBEngine:
         return cls(duckdb.connect(path or ":memory:", read_only=read_only and not in_memory), read_only=read_only)
 
     def begin(self, frames: Mapping[str, object], *, autocommit: bool) -> "DuckDBSession":
-        for name, frame in frames.items():
-            check_frame(name, frame)
         with self._pin:
             cursor, self._pinned = self._pinned, None
         session = DuckDBSession(self, cursor or self._connection.cursor(), frames, autocommit=autocommit)
@@ -104,18 +102,21 @@ class DuckDBSession:
         self._engine = engine
         self._cursor = cursor
         self._autocommit = autocommit
-        self._frames = tuple(frames)
+        self._frames = [name for name, frame in frames.items() if is_table(frame)]
         self.has_temporary = False
-        for name, frame in frames.items():
-            cursor.register(name, frame)
+        for name in self._frames:
+            cursor.register(name, frames[name])
         if not autocommit:
             cursor.begin()
 
     def execute(self, bound: Bound, statement: Statement, keep: Keep | None) -> Answer:
-        if keep is not None and may_return_rows(statement):
-            relation = self._cursor.sql(bound.text, params=bound.values or None)
-            return Answer(None, None) if relation is None else self._read(relation, keep)
-        self._cursor.execute(bound.text, bound.values or None)
+        try:
+            if may_return_rows(statement):
+                relation = self._cursor.sql(bound.text, params=bound.values or None)
+                return Answer(None, None) if relation is None else self._read(relation, keep)
+            self._cursor.execute(bound.text, bound.values or None)
+        except duckdb.Error as error:
+            raise self._located(error, bound) from None
         self.has_temporary |= makes_temporary(statement)
         return Answer(None, self._changed() if statement.is_write else None)
 
@@ -151,12 +152,27 @@ class DuckDBSession:
             return False
         return True
 
-    def _read(self, relation: Any, keep: Keep) -> Answer:
+    def _read(self, relation: Any, keep: Keep | None) -> Answer:
         reader = relation.to_arrow_reader(BATCH)
+        if keep is None:  # run it all the same: it may fail, or call nextval
+            for _ in reader:
+                pass
+            return Answer(None, None)
         types = [str(kind) for kind in relation.types]
         grid = from_batches(iter(reader), reader.schema, types, keep.rows, Budget(keep.bytes))
         reader.close()
         return Answer(grid, grid.table.num_rows if grid.complete else None)
+
+    def _located(self, error: duckdb.Error, bound: Bound) -> duckdb.Error:
+        """The error with the line that it is about, which `sql()` leaves out and EXPLAIN, running nothing, tells."""
+        if line_in(str(error)) is not None or isinstance(error, duckdb.InterruptException):
+            return error
+        try:
+            self._cursor.execute(f"EXPLAIN\n{bound.text}", bound.values or None).fetchall()
+        except duckdb.Error as told:
+            if str(told).partition("\n")[0] == str(error).partition("\n")[0]:
+                return type(error)(renumbered(str(told), -1))
+        return error
 
     def _changed(self) -> int | None:
         """How many rows a statement changed: it answers with one column `Count`."""
@@ -167,18 +183,13 @@ class DuckDBSession:
         return int(row[0]) if row else 0
 
 
-def check_frame(name: str, frame: object) -> None:
-    """Raise db_parameter if DuckDB cannot read `frame` as a table."""
-    is_polars = type(frame).__module__.partition(".")[0] == "polars" and type(frame).__name__ in {
-        "DataFrame", "LazyFrame",
-    }  # fmt: skip
-    if not (is_polars or isinstance(frame, (pd.DataFrame, *ARROW)) or _is_table_array(frame)):
-        advice = "a table must be a DataFrame (pandas, polars), an Arrow table or a two-dimensional NumPy array"
-        raise refused(name, frame, advice)
-
-
-def _is_table_array(frame: object) -> bool:
-    return isinstance(frame, np.ndarray) and frame.ndim in {1, 2}
+def is_table(value: object) -> bool:
+    """Whether DuckDB reads the value as a table: a DataFrame (pandas, polars), Arrow, or an array of 1 or 2 axes."""
+    if isinstance(value, np.ndarray):
+        return value.ndim in {1, 2} and value.dtype != object
+    if type(value).__module__.partition(".")[0] == "polars":
+        return type(value).__name__ in {"DataFrame", "LazyFrame", "Series"}
+    return isinstance(value, (pd.DataFrame, pd.Series, *ARROW))
 
 
 def _schemas(cursor: Any) -> tuple[SchemaNode, ...]:

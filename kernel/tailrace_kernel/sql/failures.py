@@ -91,6 +91,8 @@ def connect_sentence(code: ErrorCode, place: Place, text: str) -> str:
             return f"The host {place.host!r} is unknown here: check its spelling and this machine's network."
         case ErrorCode.DB_TIMEOUT:
             return f"{place.server} did not answer in time: check host, port and firewall, or raise connect_timeout."
+        case _ if not place.host and place.database:
+            return f"The database {place.database!r} cannot be opened: {_first_line(text)}"
         case _:
             return f"Nothing accepted the connection at {place.server}: is the server running? ({_first_line(text)})"
 

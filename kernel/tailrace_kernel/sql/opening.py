@@ -34,8 +34,9 @@ PIP_NAMES = {
 PLUGINS = {
     "awsathena": "pyathena", "bigquery": "sqlalchemy-bigquery", "clickhouse": "clickhouse-sqlalchemy",
     "clickhousedb": "clickhouse-connect", "cockroachdb": "sqlalchemy-cockroachdb",
-    "databricks": "databricks-sqlalchemy", "db2": "ibm-db-sa", "hana": "sqlalchemy-hana", "redshift": "sqlalchemy-redshift",
-    "snowflake": "snowflake-sqlalchemy", "starrocks": "starrocks", "teradatasql": "teradatasqlalchemy",
+    "databricks": "databricks-sqlalchemy", "db2": "ibm-db-sa", "hana": "sqlalchemy-hana",
+    "redshift": "sqlalchemy-redshift", "snowflake": "snowflake-sqlalchemy",
+    "starrocks": "starrocks", "teradatasql": "teradatasqlalchemy",
     "trino": "trino[sqlalchemy]", "vertica": "sqlalchemy-vertica-python",
 }  # fmt: skip
 KNOWN = ("postgresql", "sqlite", "mysql", "mariadb", "duckdb", "mssql", "oracle", *PLUGINS)
@@ -76,7 +77,7 @@ def open_engine(reference: str, *, read_only: bool, connect_timeout: float) -> O
         text = secrets.scrub(clean_text(error))
         code = classify_connect(error, text)
         logger.info("connect failed: %s", code)
-        raise TailraceError(code, connect_sentence(code, place, text)) from None
+        raise TailraceError(code, secrets.scrub(connect_sentence(code, place, text))) from None
     return Opened(engine, shown, note)
 
 

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from tailrace_kernel.sql.display import SqlDisplay
-
-if TYPE_CHECKING:
-    from tailrace_kernel.sql.grid import Grid
+from tailrace_kernel.sql.grid import Grid
 
 __all__ = ["SqlDisplay", "SqlLimits", "SqlResult", "StatementOutcome"]
 

@@ -11,6 +11,7 @@ HIDDEN = "***"
 _SCHEME = re.compile(r"\s*([A-Za-z][\w+.-]*)://")
 _SECRET_KEY = re.compile(r"pass|pwd|token|secret|key|private|credential|auth", re.IGNORECASE)
 _KEYWORD = re.compile(r"(?i)\b(\w*(?:pass|pwd|token|secret|key)\w*\s*=\s*)('[^']*'|\"[^\"]*\"|[^\s;&]+)")
+_HOST = re.compile(r"(?:[^:@]*|\[[^\]]*\])(?::\d*)?")
 _SHORT = 3  # characters: a shorter secret is replaced where it stands as a word only
 
 
@@ -26,29 +27,45 @@ class Parts:
 
 
 def cut(url: str) -> Parts | None:
-    """The parts of `url`, None if it has no scheme. An unescaped `@` belongs to the password."""
+    """The parts of `url` as RFC 3986 cuts it, None if it has no scheme; but an unescaped `@` belongs to the password,
+    and so does what stands before one when there would be no host otherwise."""
     match = _SCHEME.match(url)
     if match is None:
         return None
     rest = url[match.end() :]
     if rest.startswith("/"):  # a file: no user-info
-        tail, _, query = rest.partition("?")
-        return Parts(match[1], None, None, tail, query)
+        return _parts(match[1], rest, -1)
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     at = authority.rfind("@")
-    if at < 0 and ":" in authority and not re.fullmatch(r"(?:[^:]*|\[[^\]]*\]):\d*", authority):
+    if not _HOST.fullmatch(authority[at + 1 :]):
         at = rest.rfind("@")  # the password holds a / ? or #
-    user_info, after = (rest[:at], rest[at + 1 :]) if at >= 0 else (None, rest)
-    tail, _, query = after.partition("?")
-    if user_info is None:
-        return Parts(match[1], None, None, tail, query)
-    user, colon, password = user_info.partition(":")
-    return Parts(match[1], user, password if colon else None, tail, query)
+    return _parts(match[1], rest, at)
+
+
+def _cut_wide(url: str) -> Parts | None:
+    """The parts if everything before the last `@` were the password: for hiding, where too much does no harm."""
+    match = _SCHEME.match(url)
+    if match is None:
+        return None
+    rest = url[match.end() :]
+    user = rest.partition(":")[0]
+    at = rest.rfind("@")
+    if rest.startswith("/") or at < len(user) or re.search(r"[/?#]", user):
+        return cut(url)
+    return _parts(match[1], rest, at)
+
+
+def _parts(scheme: str, rest: str, at: int) -> Parts:
+    tail, _, query = rest[at + 1 :].partition("?")
+    if at < 0:
+        return Parts(scheme, None, None, tail, query)
+    user, colon, password = rest[:at].partition(":")
+    return Parts(scheme, user, password if colon else None, tail, query)
 
 
 def redact(url: str) -> str:
     """`url` as it may be shown and stored: the password and every secret of the query are `***`."""
-    parts = cut(url)
+    parts = _cut_wide(url)
     if parts is None:
         return _KEYWORD.sub(rf"\1{HIDDEN}", url) if "=" in url else (url if "@" not in url else HIDDEN)
     user_info = ""
@@ -82,11 +99,10 @@ class Secrets:
 
     @staticmethod
     def of(url: str) -> "Secrets":
-        parts = cut(url)
-        raw = _KEYWORD.findall(url) if parts is None else []
-        found = [value.strip("'\"") for _, value in raw]
-        if parts is not None:
-            found += [value for value in (parts.password, *_query_secrets(parts.query)) if value]
+        cuts = [parts for parts in (cut(url), _cut_wide(url)) if parts is not None]
+        found = [value for parts in cuts for value in (parts.password, *_query_secrets(parts.query)) if value]
+        if not cuts:
+            found = [value.strip("'\"") for _, value in _KEYWORD.findall(url)]
         spellings: set[str] = set()
         for value in found:
             plain = unquote(value)

@@ -15,11 +15,20 @@ from sqlalchemy.engine import URL, Connection, CursorResult
 from tailrace_kernel.sql.backends import Backend, backend_of
 from tailrace_kernel.sql.binding import Bound
 from tailrace_kernel.sql.engine import Answer, Keep, makes_temporary
-from tailrace_kernel.sql.failures import SqlStatementError, clean_text, line_in, renumbered
+from tailrace_kernel.sql.failures import (
+    Place,
+    SqlStatementError,
+    classify_connect,
+    clean_text,
+    connect_sentence,
+    line_in,
+    renumbered,
+)
 from tailrace_kernel.sql.grid import Budget, from_rows
 from tailrace_kernel.sql.schema import SchemaNode
 from tailrace_kernel.sql.secrets import Secrets
 from tailrace_kernel.sql_statements import Statement
+from tailrace_protocol.errors import TailraceError
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +88,7 @@ class SQLAlchemyEngine:
         if connection is not None and not self._answers(connection):
             connection = None
         pinned = connection is not None
-        return SQLAlchemySession(self, connection or self.engine.connect(), autocommit=autocommit, pinned=pinned)
+        return SQLAlchemySession(self, connection or self._connected(), autocommit=autocommit, pinned=pinned)
 
     def normalise(self, value: object, source: str) -> object:
         return self.backend.normalise(value, source)
@@ -106,6 +115,17 @@ class SQLAlchemyEngine:
                 return tuple(SchemaNode(column["name"], "column", type=str(column["type"])) for column in columns)
             case _:
                 return ()
+
+    def _connected(self) -> Connection:
+        """A connection of the pool, opened again if the server went away meanwhile."""
+        try:
+            return self.engine.connect()
+        except Exception as error:
+            text = self.error_text(error)
+            url = self.engine.url
+            place = Place(url.host or "", url.port, url.username or "", url.database or "")
+            code = classify_connect(error, text)
+            raise TailraceError(code, self._secrets.scrub(connect_sentence(code, place, text))) from None
 
     def _answers(self, connection: Connection) -> bool:
         """Whether a kept connection still lives; if not it is dropped, its temporary tables are gone anyway."""

@@ -1,0 +1,96 @@
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+
+from tailrace_kernel.sql.grid import Budget, Grid, from_batches, from_rows, unique_names
+from tailrace_protocol.errors import ErrorCode, TailraceError
+
+
+def grid_of(*partitions: Sequence[object], rows: int | None = None, budget: int = 2**20) -> Grid:
+    """One column `c` that arrives in these partitions."""
+
+    def parts() -> Iterator[Sequence[Sequence[object]]]:
+        for partition in partitions:
+            yield [(value,) for value in partition]
+
+    return from_rows(parts(), ["c"], [""], [None], rows, Budget(budget))
+
+
+@pytest.mark.parametrize(
+    ("partitions", "kind", "values"),
+    [
+        ([[1, 2], [3]], "int64", [1, 2, 3]),
+        ([[1, None]], "Int64", [1, None]),
+        ([[2**60, None], [1]], "Int64", [2**60, None, 1]),
+        ([[1], [2.5]], "float64", [1.0, 2.5]),
+        ([[None], [1]], "Int64", [None, 1]),
+        ([[True, None]], "boolean", [True, None]),
+        ([["a"], [None, "b"]], "str", ["a", None, "b"]),
+        ([[None], [None]], "object", [None, None]),
+        ([[Decimal("1.50")], [Decimal("100.125")]], "float64", [1.5, 100.125]),
+        ([[Decimal(3), Decimal(2**40)]], "int64", [3, 2**40]),
+        ([[1, "a"], [2.5]], "object", [1, "a", 2.5]),
+        ([[1], ["a"]], "object", [1, "a"]),
+        ([[{"a": 1}], [{"b": [2]}]], "object", [{"a": 1}, {"b": [2]}]),
+        ([[b"x"], ["x"]], "object", [b"x", "x"]),
+        ([[2**70]], "object", [2**70]),
+        ([[dt.date(2020, 1, 2)]], "datetime64[ms]", [dt.datetime(2020, 1, 2)]),
+        ([], "object", []),
+    ],
+)
+def test_a_column_takes_the_type_its_values_have(
+    partitions: list[list[object]], kind: str, values: list[object]
+) -> None:
+    column = grid_of(*partitions).frame()["c"]
+    assert str(column.dtype) == kind
+    assert [None if value != value or str(value) == "<NA>" else value for value in column.tolist()] == values
+
+
+def test_rows_beyond_the_limit_are_not_held_and_it_is_said() -> None:
+    cut = grid_of([1, 2, 3], [4], rows=2)
+    assert cut.table.column("c").to_pylist() == [1, 2]
+    assert not cut.complete
+    whole = grid_of([1, 2], rows=2)
+    assert whole.complete
+
+
+def test_a_budget_ends_the_reading() -> None:
+    read: list[int] = []
+
+    def parts() -> Iterator[Sequence[Sequence[object]]]:
+        for index in range(1000):
+            read.append(index)
+            yield [("x" * 1000,)]
+
+    with pytest.raises(TailraceError, match="add LIMIT") as caught:
+        from_rows(parts(), ["c"], [""], [None], None, Budget(10_000))
+    assert caught.value.code is ErrorCode.RESULT_TOO_LARGE
+    assert len(read) < 20
+    with pytest.raises(TailraceError):
+        grid_of([{"a": "x" * 1000}] * 100, budget=10_000)
+
+
+def test_batches_keep_the_order_and_the_names() -> None:
+    schema = pa.schema([("a", pa.int64()), ("a", pa.string()), ("b", pa.int64())])
+    batch = pa.RecordBatch.from_arrays([pa.array([1, 2]), pa.array(["x", "y"]), pa.array([3, 4])], schema=schema)
+    grid = from_batches(iter([batch, batch]), schema, ["INT", "TEXT", "INT"], 3, Budget(2**20))
+    assert grid.table.to_pydict() == {"a": [1, 2, 1], "a_1": ["x", "y", "x"], "b": [3, 4, 3]}
+    assert not grid.complete
+    empty = from_batches(iter([]), schema, ["INT", "TEXT", "INT"], None, Budget(0))
+    assert empty.frame().shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("names", "unique"),
+    [
+        (["a", "b"], ["a", "b"]),
+        (["a", "a", "a"], ["a", "a_1", "a_2"]),
+        (["a", "a", "a_1"], ["a", "a_2", "a_1"]),
+        ([], []),
+    ],
+)
+def test_names_become_unique_and_no_name_is_stolen(names: list[str], unique: list[str]) -> None:
+    assert unique_names(names) == unique
