@@ -90,6 +90,11 @@ class NotebookFile:
         """SHA-256 of the bytes last read or written; null before the file exists."""
         return self._last.file_hash
 
+    @property
+    def cells(self) -> tuple[StoredCell, ...]:
+        """The cells of the version last read or written: the base for merging an outside edit."""
+        return self._last.contents().cells
+
     def read(self) -> Contents:
         """Raises TailraceError unreadable_notebook, not_found, too_large or too_many."""
         version = self._load()
@@ -121,9 +126,11 @@ class NotebookFile:
             return Written(file_hash, changed=False)
         document = self._parse(text)
         try:
-            signature = _replace_file(self.path, raw)
+            signature = _replace_file(self.path, raw, last.signature)
         except OSError as error:
             _not_written(self.path, error)
+        if signature is None:
+            return self.poll() or self.write(cells, outputs=outputs, settings=settings, blob=blob)
         self._last = _Version(signature, file_hash, document, last.bom, last.crlf)
         return Written(file_hash, changed=True)
 
@@ -259,8 +266,11 @@ def _read_file(path: Path) -> tuple[tuple[int, int, int], bytes]:
         return _signature_of(status), file.read(MAX_FILE + 1)
 
 
-def _replace_file(path: Path, raw: bytes) -> tuple[int, int, int]:
-    """Temp file in the same folder, synced, renamed over the target of a link, folder synced. The mode is kept."""
+def _replace_file(path: Path, raw: bytes, expected: tuple[int, int, int] | None) -> tuple[int, int, int] | None:
+    """Temp file in the same folder, synced, renamed over the target of a link, folder synced. The mode is kept.
+
+    Null, and nothing replaced, when the target's signature is not the expected one any more.
+    """
     target = path.resolve()
     temp = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     descriptor = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -272,6 +282,9 @@ def _replace_file(path: Path, raw: bytes) -> tuple[int, int, int]:
             file.flush()
             os.fsync(descriptor)
             signature = _signature_of(os.fstat(descriptor))
+        if _signature(target) != expected:
+            temp.unlink()
+            return None
         os.replace(temp, target)
     except BaseException:
         temp.unlink(missing_ok=True)

@@ -1,97 +1,125 @@
-"""A notebook file and its journal → the state of an open notebook. Blocking parts run in a thread; runs no code."""
+"""Bringing file, journal and kept outputs together into the state of a notebook that is being opened. Pure.
 
-import asyncio
-from collections.abc import Mapping
-from pathlib import Path
+Knows which of them is right: the journal for what was acknowledged, the file for what others wrote since it was saved.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from tailrace_gateway.document import commit, replace_cells, replay
-from tailrace_gateway.journal import FileJournal, Recovered, open_journal
-from tailrace_gateway.library import Found
-from tailrace_gateway.notebook_file import Contents, NotebookFile
-from tailrace_gateway.output_store import KeptOutputs, OutputStore
-from tailrace_gateway.outside import OUTSIDE, merge_outside
-from tailrace_gateway.records import Record, StoredCell
-from tailrace_gateway.saving import Opened
-from tailrace_gateway.state import NotebookState, from_image, image, open_state
-from tailrace_gateway.state_directory import notebook_directory
+from tailrace_gateway.cell_ids import same_cells
+from tailrace_gateway.cell_merge import merge_cells
+from tailrace_gateway.document import Applied, commit, replace_cells, replay
+from tailrace_gateway.journal import Recovered
+from tailrace_gateway.notebook_file import Contents
+from tailrace_gateway.output_store import KeptOutputs
+from tailrace_gateway.records import Saved, StoredCell
+from tailrace_gateway.state import NotebookState, from_image, open_state
+from tailrace_protocol import code_hash
 from tailrace_protocol.objects import Cell, NotebookInfo, Output, Reason
 
-LOST = Reason(code="kernel_restarted", message="Its values are gone; the outputs shown are from before.")
+OUTSIDE = "outside"  # the client that edits made in the file count for
 
 
-async def open_notebook(found: Found, state_dir: Path) -> Opened:
-    """Raises TailraceError unreadable_notebook, already_open, too_large, read_only or disk_full."""
-    file = NotebookFile(found.path)
-    contents = await asyncio.to_thread(file.read)
-    folder = notebook_directory(found.id, state_dir)
-    journal, recovered = await asyncio.to_thread(open_journal, folder)
-    store = OutputStore(folder)
-    try:
-        state = await _recover(found, file, contents, journal, recovered)
-    except BaseException:
-        await journal.close()
-        raise
-    show_again(state, contents.outputs, await asyncio.to_thread(store.load))
-    return Opened(state=state, journal=journal, file=file, store=store, base=contents.cells)
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The state to start from. Next: `renew(image(state))`, and save when `state.saved` is not of its revision.
+
+    `conflicts`: cells that were edited here and in the file; both texts are in the document.
+    """
+
+    state: NotebookState
+    conflicts: tuple[str, ...] = ()
 
 
-async def _recover(
-    found: Found, file: NotebookFile, contents: Contents, journal: FileJournal, recovered: Recovered
-) -> NotebookState:
-    info = NotebookInfo(id=found.id, path=found.shown, name=found.name, settings=contents.settings)
+def open_notebook(
+    info: NotebookInfo, contents: Contents, file_hash: str, recovered: Recovered, kept: Mapping[str, KeptOutputs]
+) -> Opened:
+    """`contents` and `file_hash` are those of the file now; `recovered` and `kept` are what the gateway remembered."""
+    opened = _open_document(info, contents, file_hash, recovered)
+    for cell_id, outputs in contents.outputs.items():
+        _show(opened.state, cell_id, outputs)
+    for cell_id, entry in kept.items():
+        _show_again(opened.state, cell_id, entry)
+    return opened
+
+
+def remember_save(state: NotebookState, file_hash: str) -> Saved:
+    """The file now holds this state: the entry to append to the journal."""
+    state.saved = Saved(revision=state.revision, file_hash=file_hash)
+    return state.saved
+
+
+def take_outside_edit(
+    state: NotebookState, base: Sequence[StoredCell], contents: Contents, command_id: str
+) -> tuple[Applied | None, tuple[str, ...]]:
+    """What an edit of the file does to the open document, as one step of `OUTSIDE`, and the cells in conflict.
+
+    `base` is what the file said before (`NotebookFile.cells`). Null: it changes nothing here.
+    """
+    ours = state.stored()
+    merged = merge_cells(base, ours, contents.cells)
+    if merged.cells == ours:
+        return None, merged.conflicts
+    return replace_cells(state, merged.cells, OUTSIDE, command_id), merged.conflicts
+
+
+def _open_document(info: NotebookInfo, contents: Contents, file_hash: str, recovered: Recovered) -> Opened:
     if recovered.image is None:
-        state = open_state(info, contents.cells)
-        await journal.renew(image(state))
-        return state
-    state, base = _replayed(from_image(recovered.image, info), recovered)
-    if state.saved is None or state.saved.file_hash != file.file_hash:
-        merged = merge_outside(base, state.stored(), contents.cells)
-        if merged.cells != state.stored():
-            applied = replace_cells(state, merged.cells, OUTSIDE, f"open-{(file.file_hash or '')[:32]}")
-            await journal.append(applied.record)
-            commit(state, applied)
-    return state
-
-
-def _replayed(state: NotebookState, recovered: Recovered) -> tuple[NotebookState, tuple[StoredCell, ...]]:
-    """The state after all records, and the cells that the file held when it was last written."""
-    base = state.stored()
-    for record in recovered.records:
-        if isinstance(record, Record):
-            replay(state, record)
+        state = open_state(replace(info, settings=contents.settings), contents.cells)
+        remember_save(state, file_hash)
+        return Opened(state)
+    state = from_image(recovered.image, info)
+    base = _cells_if(state)
+    for entry in recovered.records:
+        if isinstance(entry, Saved):
+            state.saved = entry
+            base = _cells_if(state)
         else:
-            state.saved = record
-            base = state.stored()
-    return state, base
+            replay(state, entry)
+    if state.saved is not None and state.saved.file_hash == file_hash:
+        return Opened(state)
+    ours = state.stored()
+    merged = merge_cells(ours if base is None else base, ours, contents.cells)
+    if merged.cells != ours:
+        commit(state, replace_cells(state, merged.cells, OUTSIDE, f"outside-{state.revision + 1}"))
+    if same_cells(merged.cells, contents.cells):
+        remember_save(state, file_hash)
+    return Opened(state, merged.conflicts)
 
 
-def show_again(
-    state: NotebookState, in_file: Mapping[str, tuple[Output, ...]], kept: Mapping[str, KeptOutputs]
-) -> None:
-    """Outputs of former runs come back, and their cells are stale: no kernel holds what they computed."""
-    for cell_id in state.order:
-        cell = state.cells[cell_id]
-        if cell.type == "markdown":
-            continue
-        if cell_id in kept:
-            _show(state, _restored(cell, kept[cell_id]))
-        elif in_file.get(cell_id):
-            _show(state, replace(cell, outputs=in_file[cell_id]))
+def _cells_if(state: NotebookState) -> tuple[StoredCell, ...] | None:
+    """The cells that the file held when it was saved; null when the state has gone on since."""
+    return state.stored() if state.saved is not None and state.saved.revision == state.revision else None
 
 
-def _restored(cell: Cell, kept: KeptOutputs) -> Cell:
-    return replace(
+def _show(state: NotebookState, cell_id: str, outputs: Sequence[Output]) -> None:
+    """Outputs as the file has them: of a run nobody knows any more."""
+    cell = state.cells.get(cell_id)
+    if cell is not None:
+        _stale(state, replace(cell, outputs=tuple(outputs)))
+
+
+def _show_again(state: NotebookState, cell_id: str, kept: KeptOutputs) -> None:
+    cell = state.cells.get(cell_id)
+    if cell is None:
+        return
+    shown = replace(
         cell,
-        outputs=kept.outputs,
+        outputs=kept.outputs or state.outputs.outputs(cell_id),
         error=kept.error,
         seconds=kept.seconds,
         execution_count=kept.execution_count,
         omitted_bytes=kept.omitted_bytes,
     )
+    _stale(state, shown, edited=kept.code_hash != code_hash(cell.code))
 
 
-def _show(state: NotebookState, cell: Cell) -> None:
-    status = "disabled" if cell.mode == "disabled" else "stale"
-    state.place(replace(cell, status=status, reason=LOST), state.index(cell.id))
+def _stale(state: NotebookState, cell: Cell, *, edited: bool = False) -> None:
+    """Its kernel is gone: what the cell shows is of an older run."""
+    reason = Reason(code="edited" if edited else "kernel_restarted")
+    index = state.index(cell.id)
+    if cell.status == "idle":
+        cell = replace(cell, status="stale", reason=reason)
+    state.place(cell, index)

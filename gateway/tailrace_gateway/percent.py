@@ -175,31 +175,47 @@ def _stored(cell_id: str, kind: str, code: str, extra: Metadata) -> StoredCell:
 
 def _join(cells: Sequence[StoredCell], former: PercentText, explicit: set[str]) -> str:
     """All cells as text. Ids in `explicit` are written even where the former text had none."""
-    parts: list[list[str]] = []
-    for index, cell in enumerate(cells):
+    places = {chunk.cell.id: place for place, chunk in enumerate(former.chunks)}
+    last = len(former.chunks) - 1
+    parts: list[list[str]] = []  # from the end
+    below: int | None = None  # former place of the cell below; -1 stands for a new one
+    for index in range(len(cells) - 1, -1, -1):
+        cell = cells[index]
         chunk = former.by_id.get(cell.id)
-        fits = chunk is not None and (chunk.marked or index == 0)
-        if chunk is not None and fits and cell.id not in explicit and same_cells([cell], [chunk.cell]):
-            parts.append(list(chunk.lines))
+        place = places.get(cell.id, -1)
+        usable = chunk is not None and (chunk.marked or index == 0) and cell.id not in explicit
+        following = parts[-1] if parts else []
+        neighbours = chunk is not None and (place == last if below is None else place + 1 == below)
+        if chunk is not None and usable and same_cells([cell], [chunk.cell]):
+            part = list(chunk.lines)
+            blank = 0 if neighbours else _blank_lines(part, following)
         else:
-            parts.append(_render(cell, chunk, former.magics))
-    return "\n".join([*former.header, *_with_blank_lines(parts, former)])
+            part = _render(cell, chunk, former.magics)
+            blank = _trailing(chunk.lines) if chunk is not None and neighbours else 1
+            blank = blank if blank in {0, 1, 2} and part[-1].strip() else _blank_lines(part, following)
+        if not neighbours and below is None:
+            part, blank = _stripped(part), 1
+        parts.append(part + [""] * blank)
+        below = place
+    return "\n".join([*former.header, *(line for part in reversed(parts) for line in part)])
 
 
-def _with_blank_lines(parts: list[list[str]], former: PercentText) -> list[str]:
-    """The lines of all cells; the end of the file stays as it was when its last cell is the same."""
-    if not parts:
-        return [""]
-    lines = parts[-1]
-    if not former.chunks or lines != list(former.chunks[-1].lines):
-        while lines and not lines[-1].strip("\r"):
-            lines.pop()
-        lines = [*lines, ""]
-    for part in reversed(parts[:-1]):
-        if part and part[-1].strip("\r"):  # a new neighbour needs a blank line
-            part.extend([""] * max(1, pep8_lines_between_cells(part, lines, ".py")))
-        lines = part + lines
-    return lines
+def _blank_lines(part: list[str], following: list[str]) -> int:
+    """How many blank lines go between this cell and the next: as many as PEP 8 wants, unless some are there."""
+    if not following:
+        return 1
+    return 0 if not part[-1].strip("\r") else max(1, pep8_lines_between_cells(part, following, ".py"))
+
+
+def _trailing(lines: Sequence[str]) -> int:
+    return len(lines) - len(_stripped(lines))
+
+
+def _stripped(lines: Sequence[str]) -> list[str]:
+    kept = list(lines)
+    while kept and not kept[-1].strip("\r"):
+        kept.pop()
+    return kept
 
 
 # What may follow a cell at worst: a marker, and lines that would close a code fence left open in markdown.

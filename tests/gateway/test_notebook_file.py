@@ -131,7 +131,7 @@ def test_a_foreign_file_keeps_its_characters() -> None:
     edited = [replace(cell, code="x = 100") if cell.code == "x = 1" else cell for cell in read.cells]
     text = write_percent(edited, read)
     marker = f'# %% Load id="{read.cells[1].id}" tags=["a"]'
-    expected = FOREIGN.replace('# %%   Load   tags=["a"]\nx = 1\n', f"{marker}\nx = 100\n\n\n")
+    expected = FOREIGN.replace('# %%   Load   tags=["a"]\nx = 1\n', f"{marker}\nx = 100\n")
     assert text == expected
     assert same_cells(read_percent(text).cells, edited)
 
