@@ -28,8 +28,8 @@ def create_app(config: Config, *, kernels: Kernels | None = None, static: Path =
     notebooks = Notebooks(config, kernels or local_kernels(config))
     routes = Routes(notebooks, credentials, static)
     table = routes.table()
-    needs = {(route.method, route.path): route.need for route in table}
-    bodies = {(route.method, route.path): route.limit for route in table if route.limit is not None}
+    needs = {route.key: route.need for route in table}
+    bodies = {route.key: route.limit for route in table if route.limit is not None}
     door = Door(credentials, config.port, needs, bodies)
     app = gate(door)
     for route in table:

@@ -83,19 +83,23 @@ class KernelLink:
         future: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
         future.add_done_callback(lambda _: self._replies.pop(msg_id, None))
         self._replies[msg_id] = future
-        try:
-            zmq.Socket.shadow(self._sockets[channel]).send_multipart(frames, flags=zmq.NOBLOCK)
-        except zmq.Again:
-            future.set_exception(_unresponsive(kind, 0))
+        self._send(channel, frames)
         return Asked(msg_id, answer(kind, future, timeout))
 
     def answer_input(self, request_id: str, value: str) -> bool:
         asked = self._inputs.pop(request_id, None)
         if asked is None:
             return False
-        frames = self._session.answer("input_reply", asked, {"status": "ok", "value": value})
-        zmq.Socket.shadow(self._sockets["stdin"]).send_multipart(frames, flags=zmq.NOBLOCK)
+        self._send("stdin", self._session.answer("input_reply", asked, {"status": "ok", "value": value}))
         return True
+
+    def _send(self, channel: str, frames: list[bytes]) -> None:
+        """At once when the socket takes it, else in order when it does.
+
+        Through the asyncio socket: a plain send would swallow the edge that tells it of a reply.
+        """
+        sent = self._sockets[channel].send_multipart(frames)
+        sent.add_done_callback(lambda future: future.cancelled() or future.exception())
 
     async def _read_replies(self, channel: str) -> None:
         socket = self._sockets[channel]

@@ -363,12 +363,14 @@ class Notebook:
         self._saving.touch_outputs()
 
     async def _was_saved(self, revision: int, written: Written) -> None:
+        self._pendings.arrived("saved")
         saved = Saved(revision=revision, file_hash=written.file_hash)
+        if saved == self._state.saved:
+            return
         self._state.saved = saved
         await self._journal.append(saved)
         current = revision == self._state.revision
         self._publish(ProjectSaved(revision=revision, path=self._state.info.path), with_hash=current)
-        self._pendings.arrived("saved")
         if self._journal.wants_renewal():
             await self._journal.renew(image(self._state))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,11 @@ class Route:
     need: Need
     handler: Handler
     limit: int | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Method and path as the router names it: without the patterns of its variables."""
+        return self.method, re.sub(r":[^}]+}", "}", self.path)
 
 
 class Routes:
