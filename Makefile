@@ -19,8 +19,10 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --upgrade "pip>=25.1"
 
+# Without a good Node on PATH the one in the wheel is installed; the script itself says which is good.
 $(INSTALLED): pyproject.toml | $(VENV)/bin/python
 	TAILRACE_SKIP_WEB=1 $(PIP) install --editable .
+	@$(BIN)/python gateway/web/hatch_build.py node || $(PIP) install "$$($(BIN)/python gateway/web/hatch_build.py node-wheel)"
 	@touch $@
 
 $(INSTALLED_DEV): $(INSTALLED)

@@ -60,19 +60,28 @@ def build() -> bool:
     """Make the page fresh; true if it had to be built. Raises PageBuildError."""
     if not must_build():
         return False
+    node = _some_node()
+    _install(node)
+    _npm(node, "run", "build")
+    STAMP.write_text(fingerprint())
+    return True
+
+
+def _some_node() -> Node:
     node = system_node() or wheel_node()
     if node is None:
         raise PageBuildError(
             f"The page needs Node 20.19, 22.12 or newer: put it on PATH, or `pip install '{NODE_WHEEL}'`, "
             "or set TAILRACE_SKIP_WEB=1 to go on without the page."
         )
+    return node
+
+
+def _install(node: Node) -> None:
     lock = hashlib.sha256((WEB / "package-lock.json").read_bytes()).hexdigest()
     if not INSTALLED.exists() or INSTALLED.read_text() != lock:
         _npm(node, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
         INSTALLED.write_text(lock)
-    _npm(node, "run", "build")
-    STAMP.write_text(fingerprint())
-    return True
 
 
 def must_build() -> bool:
@@ -101,7 +110,7 @@ def system_node() -> Node | None:
     if node is None or npm is None:
         return None
     try:
-        said = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout  # noqa: S603
+        said = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return None
     return Node(Path(node).parent, (npm,)) if good_enough(said) else None
@@ -129,12 +138,15 @@ def wheel_node() -> Node | None:
     return None
 
 
+def _env(node: Node) -> dict[str, str]:
+    return {**os.environ, "PATH": f"{node.folder}{os.pathsep}{os.environ.get('PATH', '')}"}
+
+
 def _npm(node: Node, *words: str) -> None:
     """Run npm in this folder, quietly; its last lines are shown only when it fails."""
-    env = {**os.environ, "PATH": f"{node.folder}{os.pathsep}{os.environ.get('PATH', '')}"}
     try:
-        done = subprocess.run(  # noqa: S603
-            [*node.npm, *words], cwd=WEB, env=env, timeout=TIMEOUT, check=False, text=True,
+        done = subprocess.run(
+            [*node.npm, *words], cwd=WEB, env=_env(node), timeout=TIMEOUT, check=False, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
@@ -153,15 +165,31 @@ def _advice(words: tuple[str, ...], what: str) -> str:
     )
 
 
-def main() -> int:
+def run_script(script: str) -> int:
+    """Run one script of package.json with its output shown, and return its exit code."""
+    node = _some_node()
+    _install(node)
+    return subprocess.run(
+        [*node.npm, "run", "--silent", script], cwd=WEB, env=_env(node), timeout=TIMEOUT, check=False
+    ).returncode
+
+
+def main(words: list[str]) -> int:
+    """`build` (the default), `node` (is there a good one?), `node-wheel` (its name), or a script of package.json."""
+    if words == ["node"]:
+        return 0 if system_node() or wheel_node() else 1
+    if words == ["node-wheel"]:
+        print(NODE_WHEEL)
+        return 0
     try:
-        built = build()
+        if words not in ([], ["build"]):
+            return run_script(words[0])
+        print("Page built." if build() else "Page is up to date.")
     except PageBuildError as error:
         print(error, file=sys.stderr)
         return 1
-    print("Page built." if built else "Page is up to date.")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

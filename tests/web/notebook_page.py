@@ -21,7 +21,7 @@ class NotebookPage:
         """Logs in with a fresh code, goes to the notebook and waits until the page is live."""
         self.page.on("request", self._note)
         self.page.goto(self.gateway.login_url())
-        self.page.wait_for_function("() => sessionStorage.length > 0")
+        expect(self.page.get_by_test_id("notebook-list")).to_be_visible()
         self.page.goto(f"{self.gateway.url}/notebooks/{self.notebook_id}")
         self.wait_live()
 
