@@ -211,6 +211,7 @@ class Conductor:
             self._note_executed(run, ExecutedCell(cell_id=execute.cell_id, status=status, seconds=ended.seconds))
             left: list[Any] = []
             if self._interrupts.hit:
+                self._interrupts.hit = False  # what was asked for from here on was asked for after the interrupt
                 left += self._step(Interrupted(), run.header)
             left += self._step(finished, run.header)
         left.clear()

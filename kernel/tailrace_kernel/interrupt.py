@@ -15,7 +15,7 @@ from typing import Any
 
 
 class Interrupts:
-    """`hit` is true from the signal to the start of the next run; what follows in the cascade is not started."""
+    """`hit` is true from the signal until whoever runs cells has taken it (sets it false) or another run begins."""
 
     def __init__(self, is_cell_file: Callable[[str], bool]) -> None:
         self.hit = False

@@ -50,6 +50,7 @@ class TailraceKernel(IPythonKernel):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         _log_like(self.log)
+        self._stops_queue = True  # an error of the execute_request under way aborts those behind it
         self._driving: set[asyncio.Task[None]] = set()
         self._execute_sleep = 0.0  # it made up for flushes that could be lost; the outbox cannot
         assert self.session is not None
@@ -71,8 +72,10 @@ class TailraceKernel(IPythonKernel):
         swapped = threading.Event()
 
         def swap() -> None:
-            self.iopub_thread.socket.sndhwm = SEND_HIGH_WATER
-            self.iopub_thread.socket = NumberedSocket(self.iopub_thread.socket, self._wire, self.ring)
+            socket = self.iopub_thread.socket
+            socket.sndhwm = SEND_HIGH_WATER
+            socket.xpub_verbose = True  # every client is welcomed, not only the first of its topic
+            self.iopub_thread.socket = NumberedSocket(socket, self._wire, self.ring)
             swapped.set()
 
         self.iopub_thread.schedule(swap)
@@ -217,8 +220,16 @@ class TailraceKernel(IPythonKernel):
             error = TailraceError(ErrorCode.BAD_FIELD, "Field 'code' of execute_request must be text.")
             self._refuse(stream, ident, parent, error)
             return
+        content = parent["content"]
+        if threading.current_thread() is threading.main_thread():
+            self._stops_queue = content.get("stop_on_error", True) and not content.get("silent", False)
         with self.interrupts.watching():
             await super().execute_request(stream, ident, parent)
+
+    def _abort_queues(self, subshell_id: str | None = None) -> None:
+        """Upstream calls this after the reply; by then a client that read it may have sent its next request."""
+        if subshell_id is not None:
+            super()._abort_queues(subshell_id)
 
     async def do_execute(
         self,
@@ -245,6 +256,8 @@ class TailraceKernel(IPythonKernel):
             reply["status"] = "error"
             reply["traceback"] = shell._last_traceback or []
             reply["ename"], reply["evalue"] = type(error).__name__, str(error)
+            if self._stops_queue and threading.current_thread() is threading.main_thread():
+                super()._abort_queues(None)
         else:
             reply["user_expressions"] = shell.user_expressions(user_expressions or {})
         assert shell.payload_manager is not None

@@ -72,7 +72,11 @@ class Peer:
         self._iopub.rcvhwm = 0
         self._iopub.subscribe(b"")
         self._iopub.connect(kernel.address("iopub"))
-        self.until(lambda message: message["type"] == "iopub_welcome", "the welcome")
+        try:
+            self.until(lambda message: message["type"] == "iopub_welcome", "the welcome")
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         self._context.destroy(linger=0)
