@@ -3,7 +3,7 @@
 Source of the rules: SPEC.md B0, "Fold rules". Golden logs in protocol/golden hold both folds to them.
 """
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from tailrace_gateway.state import NotebookState
 from tailrace_protocol.events import (
@@ -123,7 +123,7 @@ def _run_number(state: NotebookState, run_id: str | None) -> int:
 def _fold_update(state: NotebookState, event: CellUpdated) -> None:
     cell = state.cells.get(event.cell_id)
     if cell is not None:
-        state.put(replace(cell, **{name: getattr(event.cell, name) for name in event.cell.__struct_fields__}))
+        state.put(replace(cell, **asdict(event.cell)))
 
 
 def _fold_graph(

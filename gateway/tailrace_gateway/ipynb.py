@@ -77,11 +77,23 @@ def write_ipynb(
     settings: Settings | None = None,
     blob: Blob | None = None,
 ) -> str:
-    """The text that says this; null outputs or settings stay as they were in the former text."""
+    """The text of `rewrite_ipynb`."""
+    return rewrite_ipynb(cells, former, outputs=outputs, settings=settings, blob=blob).text
+
+
+def rewrite_ipynb(
+    cells: Sequence[StoredCell],
+    former: IpynbText,
+    *,
+    outputs: Mapping[str, tuple[Output, ...]] | None = None,
+    settings: Settings | None = None,
+    blob: Blob | None = None,
+) -> IpynbText:
+    """The file that says this; null outputs or settings stay as they were in the former text."""
     wanted = dict(former.outputs if outputs is None else {key: value for key, value in outputs.items() if value})
     settings = former.settings if settings is None else settings
     if former.tree and same_cells(cells, former.cells) and wanted == former.outputs and settings == former.settings:
-        return former.text
+        return former
     known = {cell.id: cell for cell in former.cells}
     nodes = [_node_of(cell, known.get(cell.id), former, wanted.get(cell.id, ()), blob) for cell in cells]
     tree = dict(former.tree) or {"cells": [], "metadata": {"kernelspec": KERNELSPEC}, "nbformat": 4}
@@ -91,7 +103,7 @@ def write_ipynb(
     extra = {key: value for key, value in _extra_of(metadata).items() if key not in _SETTINGS}
     extra |= {key: getattr(settings, key) for key, default in _SETTINGS.items() if getattr(settings, key) != default}
     tree["metadata"] = _with_extra(metadata, extra)
-    return json.dumps(tree, **former.style) + former.ending
+    return read_ipynb(json.dumps(tree, **former.style) + former.ending)
 
 
 _SETTINGS = {name: getattr(Settings(), name) for name in Settings.__struct_fields__}

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from tailrace_gateway.cell_ids import same_cells, with_ids
-from tailrace_gateway.ipynb import IpynbText, read_ipynb, write_ipynb
+from tailrace_gateway.ipynb import IpynbText, read_ipynb, rewrite_ipynb
 from tailrace_gateway.ipynb_outputs import Blob
-from tailrace_gateway.percent import PercentText, read_percent, write_percent
+from tailrace_gateway.percent import PercentText, read_percent, rewrite_percent
 from tailrace_gateway.records import StoredCell
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.limits import MAX_CELLS, MAX_CODE
@@ -119,12 +119,11 @@ class NotebookFile:
         if changed := self.poll():
             return changed
         last = self._last
-        text = self._text(cells, last, outputs, settings, blob)
-        raw = _encode(text, last)
+        document = self._document(cells, last, outputs, settings, blob)
+        raw = _encode(document.text, last)
         file_hash = _hash(raw)
         if file_hash == last.file_hash:
             return Written(file_hash, changed=False)
-        document = self._parse(text)
         try:
             signature = _replace_file(self.path, raw, last.signature)
         except OSError as error:
@@ -187,20 +186,20 @@ class NotebookFile:
         _check(self.path, document.cells)
         return document
 
-    def _text(
+    def _document(
         self,
         cells: Sequence[StoredCell],
         last: _Version,
         outputs: Mapping[str, tuple[Output, ...]] | None,
         settings: Settings | None,
         blob: Blob | None,
-    ) -> str:
+    ) -> PercentText | IpynbText:
         document = last.document
         if not document.cells and last.signature is not None and same_cells(cells, last.contents().cells):
-            return document.text  # the empty cell that we show in an empty file is nobody's work
+            return document  # the empty cell that we show in an empty file is nobody's work
         if isinstance(document, IpynbText):
-            return write_ipynb(cells, document, outputs=outputs, settings=settings, blob=blob)
-        return write_percent(cells, document)
+            return rewrite_ipynb(cells, document, outputs=outputs, settings=settings, blob=blob)
+        return rewrite_percent(cells, document)
 
 
 def _check(path: Path, cells: Sequence[StoredCell]) -> None:

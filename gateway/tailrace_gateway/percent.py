@@ -7,7 +7,7 @@ Runs no code.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jupytext.cell_reader import DoublePercentScriptCellReader
@@ -15,7 +15,7 @@ from jupytext.cell_to_text import DoublePercentCellExporter
 from jupytext.header import header_to_metadata_and_cell
 from jupytext.languages import _JUPYTER_LANGUAGES
 from jupytext.pep8 import pep8_lines_between_cells
-from msgspec.structs import replace
+from msgspec.structs import replace as struct_replace
 from nbformat.notebooknode import from_dict
 
 from tailrace_gateway.cell_ids import same_cells, with_ids
@@ -24,14 +24,16 @@ from tailrace_gateway.records import StoredCell
 Metadata = dict[str, Any]
 EXTRA = "tailrace"  # key of our own settings in a marker
 _MARKER = re.compile(r"\s*#\s*%%")
+_MARKER_LINE = re.compile(r"\s*#\s*%%(%*\s|$)")  # a marker for certain; jupytext knows some more
 _FORMAT = {"extension": ".py", "format_name": "percent"}
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One cell as it stands in the file: its lines, and what its marker said."""
+    """One cell as it stands in the file: its lines, and what its marker said. `given`: the id there, or nothing."""
 
     cell: StoredCell
+    given: str
     lines: tuple[str, ...]
     metadata: Metadata
     marked: bool
@@ -53,32 +55,38 @@ class PercentText:
         return tuple(chunk.cell for chunk in self.chunks)
 
 
-def read_percent(text: str) -> PercentText:
-    """Parse. Raises ValueError with a sentence for a person when the text is no percent notebook."""
+def read_percent(text: str, former: PercentText | None = None) -> PercentText:
+    """Parse. Raises ValueError with a sentence for a person when the text is no percent notebook.
+
+    Cells whose lines are those of `former` are not parsed again: most of a file is, after one edit.
+    """
     lines = text.split("\n")
     start, magics = _header_of(lines)
-    chunks = _chunks(lines, start, magics)
-    cells = with_ids([chunk.cell for chunk in chunks])
-    named = tuple(
-        Chunk(cell, chunk.lines, chunk.metadata, chunk.marked, chunk.raw)
-        for cell, chunk in zip(cells, chunks, strict=True)
-    )
+    same = former is not None and former.magics == magics
+    chunks = _chunks(lines, start, magics, _reusable(former) if former is not None and same else {})
+    cells = with_ids([struct_replace(chunk.cell, id=chunk.given) for chunk in chunks])
+    named = tuple(replace(chunk, cell=cell) for cell, chunk in zip(cells, chunks, strict=True))
     by_id = {chunk.cell.id: chunk for chunk in named}
     return PercentText(header=tuple(lines[:start]), chunks=named, magics=magics, by_id=by_id, text=text)
 
 
 def write_percent(cells: Sequence[StoredCell], former: PercentText) -> str:
-    """The text that says `cells`, with as few changes to the former text as that takes."""
+    """The text of `rewrite_percent`."""
+    return rewrite_percent(cells, former).text
+
+
+def rewrite_percent(cells: Sequence[StoredCell], former: PercentText) -> PercentText:
+    """The file that says `cells`, with as few changes to the former text as that takes."""
     if former.chunks and same_cells(cells, former.cells):
-        return former.text
+        return former
     explicit: set[str] = set()
     for _ in range(3):
         text = _join(cells, former, explicit)
-        read = read_percent(text).cells
-        if same_cells(read, cells):
-            return text
-        explicit |= {cell.id for cell, other in zip(cells, read, strict=False) if cell.id != other.id}
-    return _join(cells, replace_chunks(former), {cell.id for cell in cells})
+        read = read_percent(text, former)
+        if same_cells(read.cells, cells):
+            return read
+        explicit |= {cell.id for cell, other in zip(cells, read.cells, strict=False) if cell.id != other.id}
+    return read_percent(_join(cells, replace_chunks(former), {cell.id for cell in cells}))
 
 
 def replace_chunks(former: PercentText) -> PercentText:
@@ -105,20 +113,41 @@ def _magics_of(notebook: Metadata) -> bool:
     return bool(options.get("comment_magics", name == "percent"))
 
 
-def _chunks(lines: list[str], start: int, magics: bool) -> list[Chunk]:
+def _chunks(lines: list[str], start: int, magics: bool, known: Mapping[str, Chunk]) -> list[Chunk]:
     clean = [line.rstrip("\r") for line in lines] if any("\r" in line for line in lines) else lines
     chunks = []
     while start < len(lines) and (start < len(lines) - 1 or clean[start]):
-        window = 256
-        while True:  # a cell is read from a window of lines: slicing the whole rest each time is quadratic
-            part = clean[start : start + window]
-            reader, length = _read_cell(part, magics)
-            if length < len(part) or start + window >= len(lines):
-                break
-            window *= 4
-        chunks.append(_chunk(reader, lines[start : start + length]))
-        start += length
+        chunk = known.get(lines[start])
+        if chunk is None or not _stands_at(chunk, lines, start):
+            chunk = _parse_cell(lines, clean, start, magics)
+        chunks.append(chunk)
+        start += len(chunk.lines)
     return chunks
+
+
+def _reusable(former: PercentText) -> Mapping[str, Chunk]:
+    """Cells by marker line. A code fence in markdown looks at the lines below the cell: such a cell is parsed again."""
+    return {
+        chunk.lines[0]: chunk
+        for chunk in former.chunks
+        if chunk.marked and not any("```" in line or "~~~" in line for line in chunk.lines)
+    }
+
+
+def _stands_at(chunk: Chunk, lines: list[str], start: int) -> bool:
+    """Do just these lines stand here, and a marker or the end of the file after them?"""
+    end = start + len(chunk.lines)
+    return tuple(lines[start:end]) == chunk.lines and (end == len(lines) or _MARKER_LINE.match(lines[end]) is not None)
+
+
+def _parse_cell(lines: list[str], clean: list[str], start: int, magics: bool) -> Chunk:
+    window = 256
+    while True:  # a cell is read from a window of lines: slicing the whole rest each time is quadratic
+        part = clean[start : start + window]
+        reader, length = _read_cell(part, magics)
+        if length < len(part) or start + window >= len(lines):
+            return _chunk(reader, lines[start : start + length])
+        window *= 4
 
 
 def _read_cell(lines: list[str], magics: bool) -> tuple[Any, int]:
@@ -148,7 +177,7 @@ def _chunk(reader: Any, lines: list[str]) -> Chunk:
     if unknown:
         metadata[EXTRA] = unknown
     marked = bool(reader.start_code_re.match(lines[0]) or reader.alternative_start_code_re.match(lines[0]))
-    return Chunk(cell, tuple(lines), metadata, marked, kind == "raw")
+    return Chunk(cell, cell.id, tuple(lines), metadata, marked, kind == "raw")
 
 
 _KNOWN = frozenset({"name", "mode", "execution", "type", "code", "lines"})
@@ -231,7 +260,7 @@ def _render(cell: StoredCell, chunk: Chunk | None, magics: bool) -> list[str]:
         reader, length = _read_cell([*lines, "", *_NEXT], magics)
         if length == len(lines) + 1:
             back = _chunk(reader, lines).cell
-            if same_cells([replace(back, id=cell.id)], [cell]):
+            if same_cells([struct_replace(back, id=cell.id)], [cell]):
                 return lines
     return lines
 

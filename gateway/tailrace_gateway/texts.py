@@ -17,13 +17,15 @@ class Text:
 class Texts:
     def __init__(self) -> None:
         self._cells: dict[str, deque[Text]] = {}
+        self._sizes: dict[str, int] = {}  # characters kept of each cell
 
     def note(self, cell_id: str, version: int, code: str, author: str) -> None:
-        kept = self._cells.setdefault(cell_id, deque(maxlen=KEPT))
+        kept = self._cells.setdefault(cell_id, deque())
         kept.append(Text(version, code, author))
-        size = sum(len(text.code) for text in kept)
-        while len(kept) > 1 and size > KEPT_CHARACTERS:
+        size = self._sizes.get(cell_id, 0) + len(code)
+        while len(kept) > KEPT or (len(kept) > 1 and size > KEPT_CHARACTERS):
             size -= len(kept.popleft().code)
+        self._sizes[cell_id] = size
 
     def get(self, cell_id: str, version: int) -> Text | None:
         return next((text for text in self._cells.get(cell_id, ()) if text.version == version), None)
@@ -35,3 +37,4 @@ class Texts:
 
     def forget(self, cell_id: str) -> None:
         self._cells.pop(cell_id, None)
+        self._sizes.pop(cell_id, None)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tailrace_gateway.cell_ids import same_cells, with_ids
-from tailrace_gateway.ipynb import IpynbText, read_ipynb, write_ipynb
+from tailrace_gateway.ipynb import IpynbText, read_ipynb, rewrite_ipynb
 from tailrace_gateway.notebook_file import ChangedOnDisk, NotebookFile, Written
-from tailrace_gateway.percent import PercentText, read_percent, write_percent
+from tailrace_gateway.percent import PercentText, read_percent, rewrite_percent
 from tailrace_gateway.records import StoredCell
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.limits import MAX_CELLS, MAX_CODE
@@ -66,7 +66,7 @@ CELLS = (
 
 
 def test_percent_is_spelled_as_documented() -> None:
-    assert write_percent(CELLS, PercentText()) == OURS
+    assert rewrite_percent(CELLS, PercentText()).text == OURS
     assert same_cells(read_percent(OURS).cells, CELLS)
 
 
@@ -125,11 +125,11 @@ def test_a_foreign_file_keeps_its_characters() -> None:
         "raw",
         "y = 2",
     ]
-    assert write_percent(read.cells, read) == FOREIGN
+    assert rewrite_percent(read.cells, read).text == FOREIGN
     assert read_percent(FOREIGN).cells == read.cells  # the same ids at every reading
 
     edited = [replace(cell, code="x = 100") if cell.code == "x = 1" else cell for cell in read.cells]
-    text = write_percent(edited, read)
+    text = rewrite_percent(edited, read).text
     marker = f'# %% Load id="{read.cells[1].id}" tags=["a"]'
     expected = FOREIGN.replace('# %%   Load   tags=["a"]\nx = 1\n', f"{marker}\nx = 100\n")
     assert text == expected
@@ -141,10 +141,10 @@ def test_only_identity_that_is_needed_is_written() -> None:
     read = read_percent(text)
     first, second, other = read.cells
     assert first.id != second.id
-    assert write_percent([first, second, replace(other, code="new")], read).count("id=") == 1
-    swapped = write_percent([second, first, other], read)
+    assert rewrite_percent([first, second, replace(other, code="new")], read).text.count("id=") == 1
+    swapped = rewrite_percent([second, first, other], read).text
     assert [cell.id for cell in read_percent(swapped).cells] == [second.id, first.id, other.id]
-    removed = write_percent([second, other], read)
+    removed = rewrite_percent([second, other], read).text
     assert [cell.id for cell in read_percent(removed).cells] == [second.id, other.id]
 
 
@@ -222,10 +222,10 @@ SOME_CELLS = st.lists(
 @settings(max_examples=250, deadline=None)
 @example((StoredCell(id="a", type="python", code='s = """'), StoredCell(id="b", type="python", code="x")))
 def test_percent_gives_back_any_cells(cells: tuple[StoredCell, ...]) -> None:
-    text = write_percent(cells, PercentText())
+    text = rewrite_percent(cells, PercentText()).text
     read = read_percent(text)
     assert same_cells(read.cells, cells)
-    assert write_percent(read.cells, read) == text
+    assert rewrite_percent(read.cells, read).text == text
 
 
 @given(SOME_CELLS, st.data())
@@ -233,21 +233,25 @@ def test_percent_gives_back_any_cells(cells: tuple[StoredCell, ...]) -> None:
 def test_percent_keeps_what_did_not_change(cells: tuple[StoredCell, ...], data: st.DataObject) -> None:
     """Edits, moves, insertions and deletions on any file, ours or not."""
     foreign = data.draw(st.lists(LINES, max_size=12).map("\n".join), label="foreign")
-    former = read_percent(data.draw(st.sampled_from([write_percent(cells, PercentText()), foreign]), label="file"))
+    former = read_percent(
+        data.draw(st.sampled_from([rewrite_percent(cells, PercentText()).text, foreign]), label="file")
+    )
     wanted = list(data.draw(st.permutations(former.cells)))
     added = data.draw(SOME_CELLS, label="added")
     wanted += [replace(cell, id=f"new{number}") for number, cell in enumerate(added)]
     del wanted[: data.draw(st.integers(0, len(wanted) - 1))]
-    assert same_cells(read_percent(write_percent(wanted, former)).cells, wanted)
+    written = rewrite_percent(wanted, former)
+    assert same_cells(read_percent(written.text).cells, wanted)
+    assert same_cells(written.cells, wanted)
 
 
 @given(SOME_CELLS)
 @settings(max_examples=150, deadline=None)
 def test_ipynb_gives_back_any_cells(cells: tuple[StoredCell, ...]) -> None:
-    text = write_ipynb(cells, IpynbText())
+    text = rewrite_ipynb(cells, IpynbText()).text
     read = read_ipynb(text)
     assert same_cells(read.cells, cells)
-    assert write_ipynb(read.cells, read) == text
+    assert rewrite_ipynb(read.cells, read).text == text
 
 
 OUTPUTS: tuple[Output, ...] = (
@@ -260,7 +264,7 @@ OUTPUTS: tuple[Output, ...] = (
 
 def test_a_new_ipynb_is_valid_and_runs_sql_elsewhere() -> None:
     outputs = {"k3f9a2": OUTPUTS}
-    text = write_ipynb(CELLS, IpynbText(), outputs=outputs, settings=Settings(lazy=True))
+    text = rewrite_ipynb(CELLS, IpynbText(), outputs=outputs, settings=Settings(lazy=True)).text
     notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
     nbformat.validate(notebook)
     assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
@@ -297,15 +301,15 @@ def test_a_foreign_ipynb_changes_only_where_its_author_did() -> None:
         text = json.dumps(tree, **style)
         read = read_ipynb(text)
         assert [cell.type for cell in read.cells] == ["markdown", "python", "sql", "markdown"]
-        assert write_ipynb(read.cells, read) == text
+        assert rewrite_ipynb(read.cells, read).text == text
         edited = [replace(cell, code="x = 2") if cell.code == "x = 1" else cell for cell in read.cells]
-        after: dict[str, Any] = json.loads(write_ipynb(edited, read))
+        after: dict[str, Any] = json.loads(rewrite_ipynb(edited, read).text)
         assert list(after) == list(tree)
         assert after["metadata"] == tree["metadata"]
         for old, new in zip(tree["cells"], after["cells"], strict=True):
             assert new.pop("id")
             assert new == (old | {"source": ["x = 2"]} if old["source"] == ["x = 1"] else old)
-        assert same_cells(read_ipynb(write_ipynb(edited, read)).cells, edited)
+        assert same_cells(read_ipynb(rewrite_ipynb(edited, read).text).cells, edited)
 
 
 def test_an_old_ipynb_is_upgraded() -> None:
