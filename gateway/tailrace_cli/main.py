@@ -52,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(str(refused), REFUSED)
     except TailraceError as error:
         return _say(error.message, REFUSED)
+    except SystemExit as end:  # argparse has said its sentence
+        return end.code if isinstance(end.code, int) else REFUSED
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

@@ -31,7 +31,7 @@ class OutlinedCell:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """Cells in document order; a cycle names its cells in document order."""
+    """Cells in document order, edges by reader and then by writer; a cycle names its cells in document order."""
 
     cells: tuple[OutlinedCell, ...]
     edges: tuple[KernelEdge, ...]
@@ -47,7 +47,10 @@ def outline(cells: Sequence[StoredCell]) -> Outline:
         OutlinedCell(cell.id, cell.type, _sorted(facts.reads), _sorted(facts.writes), facts.diagnostics)
         for cell, facts in ((cell, analyses[cell.id]) for cell in cells)
     )
-    return Outline(outlined, tuple(graph.edges()), graph.cycles)
+    place = {cell.id: number for number, cell in enumerate(cells)}
+    edges = sorted(graph.edges(), key=lambda edge: (place[edge.to], place[edge.from_]))
+    cycles = sorted(sorted(cycle, key=place.__getitem__) for cycle in graph.cycles)
+    return Outline(outlined, tuple(edges), tuple(map(tuple, cycles)))
 
 
 def _analyse(cell: StoredCell, transform: Callable[[str], str]) -> Analysis:

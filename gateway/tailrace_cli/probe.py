@@ -19,6 +19,7 @@ from tailrace_cli.refusal import RefusedError
 from tailrace_protocol.errors import ErrorCode
 from tailrace_protocol.objects import CellMode, CellType, RunMode
 
+PLAIN = frozenset({"register", "remove", "plan", "db", "graph", "vars", "interrupt"})
 ANSWER_SECONDS = 10.0  # for requests that run no user code
 
 
@@ -93,9 +94,13 @@ def _add_shared(parser: argparse.ArgumentParser) -> None:
 
 def main(chosen: argparse.Namespace) -> int:
     """One action. Returns 0, or 1 when a cell of the run failed. Raises RefusedError, with the kernel's sentence."""
+    plain = _request(chosen) if chosen.action in PLAIN else None  # what is wrong with it is told before connecting
     connection = ConnectionFile.read(chosen.existing or newest_connection_file())
     with ProbeClient(connection, chosen.encoding) as client:
         seconds = client.ping(ANSWER_SECONDS)  # a file that outlived its kernel is told at once, not after a run
+        if plain is not None:
+            show(_answer(client.request(*plain, timeout=_patience(chosen))))
+            return 0
         match chosen.action:
             case "ping":
                 show({"alive": True, "seconds": round(seconds, 6)})
@@ -105,14 +110,12 @@ def main(chosen: argparse.Namespace) -> int:
                 _replay(client, chosen)
             case "execute":
                 return _execute(client, chosen)
-            case action:
-                kind, content = _request(action, chosen)
-                show(_answer(client.request(kind, content, timeout=_patience(chosen))))
     return 0
 
 
-def _request(action: str, chosen: argparse.Namespace) -> tuple[str, dict[str, Any]]:
-    match action:
+def _request(chosen: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    """Type and content of an action that is one request and one reply."""
+    match chosen.action:
         case "register":
             return "register_cell_request", _cell(chosen)
         case "remove":
@@ -127,7 +130,7 @@ def _request(action: str, chosen: argparse.Namespace) -> tuple[str, dict[str, An
         case "interrupt":
             return "interrupt_request", {"run_id": chosen.run_id} if chosen.run_id else {}
         case _:
-            return f"{action}_request", {}
+            return f"{chosen.action}_request", {}
 
 
 def _cell(chosen: argparse.Namespace) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tailrace_cli import parameters
 from tailrace_cli.headless_kernel import HeadlessKernel, KernelEndedError
 from tailrace_cli.probe_client import Message
 from tailrace_cli.refusal import RefusedError
-from tailrace_cli.run_record import RunRecord
+from tailrace_cli.run_record import FINAL, RunRecord
 from tailrace_cli.run_view import RunView
 from tailrace_cli.source import read_cells, title
 from tailrace_gateway.ipynb import IpynbText, write_ipynb
@@ -45,8 +45,7 @@ def main(chosen: argparse.Namespace) -> int:
     with RunView(record, titles, quiet=chosen.json) as view, HeadlessKernel(chosen.notebook.resolve().parent) as kernel:
         stopped = Run(kernel, record, view).until(chosen.timeout)
     if chosen.output is not None:
-        outputs = {cell.id: record.outputs(cell.id) for cell in cells}
-        chosen.output.write_text(write_ipynb(cells, IpynbText(), outputs=outputs), encoding="utf-8")
+        _write(chosen.output, record)
     if chosen.json:
         print(json.dumps(as_object(chosen.notebook, record, time.monotonic() - started), ensure_ascii=False))
     return _verdict(record, titles, stopped)
@@ -142,16 +141,31 @@ def _verdict(record: RunRecord, titles: dict[str, str], early: str) -> int:
     """Say on stderr which cells have no value, and give the exit code."""
     failed = record.failed()
     if early:
-        where = ", ".join(titles.get(cell, cell) for cell in record.running())
-        print(
-            f"tailrace: The run was not finished ({early}){f'; running was: {where}' if where else ''}", file=sys.stderr
-        )
+        print(f"tailrace: The run was not finished: {early.rstrip('.')}.{_where(record, titles)}", file=sys.stderr)
     causes = [cell for cell in failed if cell.id in record.causes()]
     for cell in causes:
         print(f"tailrace: Cell {titles[cell.id]} failed: {record.why(cell.id)}", file=sys.stderr)
-    if len(failed) > len(causes):
-        print(f"tailrace: {len(failed) - len(causes)} more cells have no value because of that.", file=sys.stderr)
+    if more := len(failed) - len(causes):
+        print(f"tailrace: {more} {'other cells have' if more > 1 else 'other cell has'} no value.", file=sys.stderr)
     return int(bool(failed or early))
+
+
+def _where(record: RunRecord, titles: dict[str, str]) -> str:
+    """The cell that was running; a kernel that died at once has not told which, so all that had not ended."""
+    if running := record.running():
+        return f" Running was: {', '.join(titles.get(cell, cell) for cell in running)}."
+    open_ones = [titles[cell.id] for cell in record.code_cells() if record.status(cell.id) not in FINAL]
+    rest = f" and {len(open_ones) - 3} more" if len(open_ones) > 3 else ""
+    return f" Not ended were: {', '.join(open_ones[:3])}{rest}." if open_ones else ""
+
+
+def _write(output: Path, record: RunRecord) -> None:
+    """Raises RefusedError when the file cannot be written."""
+    outputs = {cell.id: record.outputs(cell.id) for cell in record.cells}
+    try:
+        output.write_text(write_ipynb(record.cells, IpynbText(), outputs=outputs), encoding="utf-8")
+    except OSError as error:
+        raise RefusedError(f"The run is done, but {output} cannot be written: {error.strerror}.") from None
 
 
 def _check_output(output: Path | None) -> None:

@@ -85,6 +85,8 @@ def text_of(message: Message) -> str:
             return str(content.get("text", ""))
         case "execute_result" | "display_data":
             data = content.get("data") or {}
+            if any(mime.startswith("application/vnd.vegalite") for mime in data):
+                return "[Vega-Lite chart]\n"  # its plain text is about notebook frontends
             text = str(data.get("text/plain") or "") or ", ".join(data)
             return f"{text}\n" if text else ""
         case "error":
