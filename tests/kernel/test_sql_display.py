@@ -23,15 +23,16 @@ def test_a_table_shows_names_types_values_and_its_size() -> None:
 
 
 def test_what_comes_from_a_database_is_text_in_html() -> None:
-    shown = SqlDisplay.of(grid(**{"<b>": ["<script>1</script>"]}), None, (), SqlLimits())
+    table = pa.table({"<b>": ["<script>1</script>"]})
+    shown = SqlDisplay.of(Grid(table, ("text",)), None, (), SqlLimits())
     assert "<script>" not in shown.html
     assert "&lt;script&gt;1&lt;/script&gt;" in shown.html
     assert "<th>&lt;b&gt;<small>" in shown.html
 
 
 def test_what_is_shown_is_bounded() -> None:
-    wide = {f"c{index}": ["y" * 100] * 50 for index in range(300)}
-    shown = SqlDisplay.of(grid(**wide), None, (), LIMITS)  # type: ignore[arg-type]
+    table = pa.table({f"c{index}": ["y" * 100] * 50 for index in range(300)})
+    shown = SqlDisplay.of(Grid(table, ("text",) * 300), None, (), LIMITS)
     assert shown.html.count("<tr>") == 1 + 3
     assert shown.html.count("<th>") == 100
     assert "yyyyyyyyy…" in shown.html

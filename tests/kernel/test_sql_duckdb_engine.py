@@ -49,7 +49,7 @@ def test_a_name_is_seen_in_its_cell_only(connections: Connections) -> None:
 
 def test_a_local_variable_of_nobody_is_no_table(connections: Connections) -> None:
     local_frame = FRAMES["pandas"]
-    assert len(local_frame) == 2
+    assert is_table(local_frame)
     with pytest.raises(SqlStatementError):
         connections.run("SELECT * FROM local_frame")
     with pytest.raises(SqlStatementError):

@@ -145,7 +145,7 @@ def test_a_key_store_is_asked(request: pytest.FixtureRequest) -> None:
 
     former = keyring.get_keyring()
     request.addfinalizer(lambda: keyring.set_keyring(former))
-    keyring.set_keyring(Store())
+    keyring.set_keyring(Store())  # type: ignore[no-untyped-call]
     assert resolve("keyring:shop") == "sqlite:///tailrace-shop.db"
     with pytest.raises(TailraceError) as caught:
         resolve("keyring:other")

@@ -92,6 +92,14 @@ class PostgreSQL(Backend):
             url = url.difference_update_query(["options"])
         return url, {"connect_args": arguments}
 
+    def prepare(self, engine: sa.Engine, *, read_only: bool) -> None:
+        @sa.event.listens_for(engine, "handle_error")
+        def failed(context: sa.engine.ExceptionContext) -> None:
+            """SQLAlchemy forgets the cursor of a connection that broke; psycopg wants it closed."""
+            cursor = context.execution_context.cursor if context.execution_context is not None else None
+            if context.is_disconnect and cursor is not None:
+                cursor.close()
+
     def interrupt(self, connection: Any, engine: sa.Engine) -> None:
         connection.cancel_safe(timeout=CANCEL_TIMEOUT)
 

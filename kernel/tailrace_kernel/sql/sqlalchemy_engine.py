@@ -42,7 +42,13 @@ SQLGLOT = {
     "awsathena": "athena",
     "clickhousedb": "clickhouse",
 }
+LOGGING_NAME = "tailrace"
 _WRITES = re.compile(r"\b(?:insert|update|delete|merge|into)\b", re.IGNORECASE)
+
+
+# SQLAlchemy logs statements and rows at INFO and DEBUG; whatever else is logged, those of cells are not.
+for _logger in ("sqlalchemy.engine.Engine", "sqlalchemy.pool.impl.QueuePool", "sqlalchemy.pool.impl.StaticPool"):
+    logging.getLogger(f"{_logger}.{LOGGING_NAME}").setLevel(logging.WARNING)
 
 
 class SQLAlchemyEngine:
@@ -67,6 +73,7 @@ class SQLAlchemyEngine:
         backend = backend_of(url)
         url, options = backend.options(url, read_only=read_only, connect_timeout=connect_timeout)
         pool = {} if "poolclass" in options else {"pool_timeout": POOL_WAIT}
+        options |= {"logging_name": LOGGING_NAME, "pool_logging_name": LOGGING_NAME}
         engine = sa.create_engine(
             url, pool_pre_ping=True, pool_recycle=RECYCLE, hide_parameters=True, **pool, **options
         )
