@@ -47,7 +47,6 @@ from tailrace_protocol.kernel_messages import (
     StatusChange,
 )
 from tailrace_protocol.kernel_messages import GraphChanged as GraphChangedContent
-from tailrace_protocol.kernel_messages import VariablesChanged as VariablesChangedContent
 from tailrace_protocol.objects import Status
 
 logger = logging.getLogger(__name__)
@@ -285,10 +284,7 @@ class Conductor:
                 if change is not None:
                     change.dropped = event
             case VariablesChanged():
-                written, removed = event.written, event.removed
-                self._outbox.event(
-                    "variables_changed", VariablesChangedContent(written=written, removed=removed), header
-                )
+                self._outbox.variables(event.written, event.removed, header)
             case _:
                 assert_never(event)
 

@@ -8,6 +8,7 @@ IOPub thread. The lock is re-entrant because a finalizer that prints may run ins
 import os
 import threading
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ import msgspec
 from ipykernel.iostream import IOPubThread
 from jupyter_client.session import DELIM, Session
 
-from tailrace_protocol.kernel_messages import CellStatusContent, Content, StatusChange
+from tailrace_protocol.kernel_messages import CellStatusContent, Content, StatusChange, VariablesChanged
 
 LINGER = 0.02  # seconds that text and statuses may wait for company
 MAX_QUEUED_TEXT = 8 * 2**20  # characters; a writer that is further ahead waits
@@ -49,8 +50,11 @@ class _Event:
 
 @dataclass(slots=True)
 class _Statuses:
+    """Statuses, then what became of variables meanwhile: True for a name that was written, False for one removed."""
+
     parent: Header
-    changes: list[StatusChange]
+    changes: list[StatusChange] = field(default_factory=list)
+    variables: dict[str, bool] = field(default_factory=dict)
 
 
 _Entry = _Raw | _Text | _Event | _Statuses
@@ -123,12 +127,26 @@ class Outbox:
         if not self.attached:
             return
         with self._lock:
-            last = self._entries[-1] if self._entries else None
-            if type(last) is _Statuses and last.parent is parent:
-                last.changes.append(change)
-            else:
-                self._entries.append(_Statuses(parent, [change]))
+            self._gathering(parent).changes.append(change)
         self._wake_later()
+
+    def variables(self, written: Iterable[str], removed: Iterable[str], parent: Header) -> None:
+        """Gathered as statuses are: a cell that says nothing costs no message of its own."""
+        if not self.attached:
+            return
+        with self._lock:
+            variables = self._gathering(parent).variables
+            variables.update(dict.fromkeys(written, True))
+            variables.update(dict.fromkeys(removed, False))
+        self._wake_later()
+
+    def _gathering(self, parent: Header) -> _Statuses:
+        """The last entry if it still gathers for this parent, else a new one; the caller holds the lock."""
+        last = self._entries[-1] if self._entries else None
+        if type(last) is not _Statuses or last.parent is not parent:
+            last = _Statuses(parent)
+            self._entries.append(last)
+        return last
 
     def wake(self) -> None:
         """Have everything queued sent soon; never waits. One wake at a time is under way."""
@@ -174,8 +192,17 @@ class Outbox:
             case _Event():
                 self._really_send(entry.kind, entry.content, entry.parent, entry.topic)
             case _Statuses():
-                statuses = CellStatusContent(changes=tuple(entry.changes))
-                self._really_send("cell_status", statuses, entry.parent, b"tailrace.cell_status")
+                self._send_gathered(entry)
+
+    def _send_gathered(self, entry: _Statuses) -> None:
+        if entry.changes:
+            statuses = CellStatusContent(changes=tuple(entry.changes))
+            self._really_send("cell_status", statuses, entry.parent, b"tailrace.cell_status")
+        if entry.variables:
+            written = tuple(name for name, is_there in entry.variables.items() if is_there)
+            removed = tuple(name for name, is_there in entry.variables.items() if not is_there)
+            content = VariablesChanged(written=written, removed=removed)
+            self._really_send("variables_changed", content, entry.parent, b"tailrace.variables_changed")
 
     def _really_send(self, kind: str, content: Any, parent: Header, topic: bytes) -> None:
         if isinstance(content, msgspec.Struct):
