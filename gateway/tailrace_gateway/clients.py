@@ -52,7 +52,15 @@ class Client:
     """`offer` and `tell` are called by the notebook only; `write` is the body of the writer task."""
 
     def __init__(
-        self, client_id: str, transport: Transport, encoding: Encoding, snapshot: Current, *, name: str, role: str
+        self,
+        client_id: str,
+        transport: Transport,
+        encoding: Encoding,
+        snapshot: Current,
+        *,
+        name: str,
+        role: str,
+        stall: float = STALL,
     ):
         self.id = client_id
         self.name = name
@@ -63,6 +71,7 @@ class Client:
         self._transport = transport
         self._encoding: Encoding = encoding
         self._snapshot = snapshot
+        self._stall = stall
         self._queue: deque[Waiting] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
@@ -74,6 +83,11 @@ class Client:
     @property
     def is_closed(self) -> bool:
         return self._closing is not None
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What waits for this client."""
+        return self._bytes
 
     def tell(self, frame: Control) -> None:
         """A frame for this client alone: reply, error, pong."""
@@ -133,7 +147,7 @@ class Client:
             code, reason = self._closing or (1000, "")
         except TimeoutError:
             code, reason = TOO_SLOW, "too slow: reconnect"
-            log.info("client %s took nothing for %s s and is cut", self.id, STALL)
+            log.info("client %s took nothing for %s s and is cut", self.id, self._stall)
         except ConnectionError:
             code, reason = 1000, ""
         self._closing = (code, reason)
@@ -191,7 +205,7 @@ class Client:
             await self._send(ENCODERS[self._encoding](Position(seq=self._seen)))
 
     async def _send(self, frame: bytes) -> None:
-        async with asyncio.timeout(STALL):
+        async with asyncio.timeout(self._stall):
             await self._transport.send(frame)
 
 

@@ -73,10 +73,10 @@ class UndeclaredRouteError(Exception):
 class Door:
     """All gates of one gateway on one port."""
 
-    def __init__(self, credentials: Credentials, port: int, needs: Mapping[Route, Need], bodies: Mapping[Route, int]):
+    def __init__(self, credentials: Credentials, port: int, needs: dict[Route, Need], bodies: Mapping[Route, int]):
         self.credentials = credentials
         self._hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}"})
-        self._needs = needs
+        self.needs = needs
         self._bodies = bodies
 
     def admit(self, request: web.Request) -> Identity | None:
@@ -86,7 +86,7 @@ class Door:
         self._check_fetch_site(request)
         route = route_of(request)
         self._check_size(request, route)
-        return self._check_need(request, self._needs.get(route) if route else Need.LOGIN)
+        return self._check_need(request, self.needs.get(route) if route else Need.LOGIN)
 
     def _check_host(self, request: web.Request) -> str:
         hosts = request.headers.getall(hdrs.HOST, [])

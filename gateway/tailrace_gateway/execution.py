@@ -156,7 +156,8 @@ class Execution:
     def _mark_lost(self, cell_id: str) -> None:
         """What the cell computed is not in this kernel; its outputs stay."""
         cell = self._state.cells[cell_id]
-        if cell.type == "markdown":
+        told = cell.status == "stale" and cell.reason is not None and cell.reason.code == "kernel_restarted"
+        if cell.type == "markdown" or told:
             return
         if cell.status in RAN or (cell.status == "idle" and self._state.outputs.outputs(cell_id)):
             message = "The kernel is new: values are gone, the outputs shown are from before."

@@ -98,7 +98,7 @@ class KernelLink:
 
         Through the asyncio socket: a plain send would swallow the edge that tells it of a reply.
         """
-        sent = self._sockets[channel].send_multipart(frames)
+        sent = asyncio.ensure_future(self._sockets[channel].send_multipart(frames))
         sent.add_done_callback(lambda future: future.cancelled() or future.exception())
 
     async def _read_replies(self, channel: str) -> None:

@@ -15,17 +15,17 @@ from msgspec.structs import replace
 
 from tailrace_gateway.blobs import Blobs
 from tailrace_gateway.clients import Client
-from tailrace_gateway.document import Applied, Refused, commit, replace_cells, step
+from tailrace_gateway.document import Applied, Refused, commit, step
 from tailrace_gateway.execution import Execution
 from tailrace_gateway.exporting import export
 from tailrace_gateway.fold import fold
 from tailrace_gateway.kernel_port import KernelFactory
 from tailrace_gateway.notebook_file import ChangedOnDisk, Written
-from tailrace_gateway.outside import OUTSIDE, merge_outside
+from tailrace_gateway.opening import OUTSIDE, take_outside_edit
 from tailrace_gateway.pending import Pending, PendingTable
 from tailrace_gateway.queries import ask
 from tailrace_gateway.records import Answer, Saved
-from tailrace_gateway.saving import Opened, Saving
+from tailrace_gateway.saving import Kept, Saving
 from tailrace_gateway.state import image, snapshot
 from tailrace_gateway.stream import Stream
 from tailrace_protocol.codec import ENCODERS, Encoding, to_builtins
@@ -83,13 +83,13 @@ Effectful = (
 class Notebook:
     """The actor. Public methods may be called from anywhere on the event loop."""
 
-    def __init__(self, opened: Opened, kernels: KernelFactory, blobs: Blobs):
-        self._state = opened.state
-        self._journal = opened.journal
+    def __init__(self, kept: Kept, kernels: KernelFactory, blobs: Blobs):
+        self._state = kept.state
+        self._journal = kept.journal
         self._blobs = blobs
         self._inbox: asyncio.Queue[Work] = asyncio.Queue()
         self._clients: list[Client] = []
-        self._stream = Stream(opened.state.info.id, opened.state.hash)
+        self._stream = Stream(kept.state.info.id, kept.state.hash)
         self._encoded: dict[Encoding, tuple[int, bytes]] = {}
         self._read_only = False
         self._pendings = PendingTable(self._publish, lambda: self._state.revision, asyncio.get_running_loop().time)
@@ -97,7 +97,7 @@ class Notebook:
             self._state, self._publish, self.post, kernels, self._pendings, blobs.keep, self._outputs_settled
         )
         self._saving = Saving(
-            opened,
+            kept,
             blobs.value,
             self.post,
             self._was_saved,
@@ -105,6 +105,8 @@ class Notebook:
             self._not_saved,
         )
         self._actor = asyncio.create_task(self._run())
+        if self._state.saved is None or self._state.saved.revision != self._state.revision:
+            self._saving.touch()
 
     @property
     def id(self) -> str:
@@ -385,16 +387,16 @@ class Notebook:
             await self._saving.accept(changed)
             self._publish(ProjectChangedOnDisk(conflicts=()))
             return
-        merged = merge_outside(self._saving.base, self._state.stored(), changed.contents.cells)
-        if merged.cells != self._state.stored():
-            command_id = secrets.token_hex(8)
-            applied = await self._make_durable(replace_cells(self._state, merged.cells, OUTSIDE, command_id))
+        command_id = secrets.token_hex(8)
+        outcome, conflicts = take_outside_edit(self._state, self._saving.base, changed.contents, command_id)
+        if outcome is not None:
+            applied = await self._make_durable(outcome)
             pending = self._pendings.begin("import", Cause(client=OUTSIDE, id=command_id))
             self._tell(applied)
             self._execution.take(applied.events, pending)
             self._pendings.seal(pending)
         await self._saving.accept(changed)
-        self._publish(ProjectChangedOnDisk(conflicts=merged.conflicts))
+        self._publish(ProjectChangedOnDisk(conflicts=conflicts))
 
 
 def _error(command_id: str, error: TailraceError) -> Error:

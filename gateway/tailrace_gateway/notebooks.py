@@ -7,12 +7,18 @@ from functools import partial
 
 from tailrace_gateway.blobs import Blobs
 from tailrace_gateway.config import Config
+from tailrace_gateway.journal import open_journal
 from tailrace_gateway.kernel_port import Hear, KernelPort
 from tailrace_gateway.kernel_process import LocalKernel
 from tailrace_gateway.library import Found, Library
 from tailrace_gateway.notebook import Notebook
+from tailrace_gateway.notebook_file import NotebookFile
 from tailrace_gateway.opening import open_notebook
+from tailrace_gateway.output_store import OutputStore
+from tailrace_gateway.saving import Kept
+from tailrace_gateway.state import image
 from tailrace_gateway.state_directory import notebook_directory
+from tailrace_protocol.objects import NotebookInfo
 
 RESTART = 1012  # close code: reconnect
 GONE = 4404  # close code: no such notebook
@@ -44,9 +50,26 @@ class Notebooks:
         return self._open[notebook_id]
 
     async def _start(self, found: Found) -> Notebook:
-        opened = await open_notebook(found, self._config.state_dir)
+        kept = await self._read(found)
         blobs = self._blobs[found.id] = Blobs(found.id, self._config.runtime_dir / "blobs" / found.id)
-        return Notebook(opened, partial(self._kernels, found), blobs)
+        return Notebook(kept, partial(self._kernels, found), blobs)
+
+    async def _read(self, found: Found) -> Kept:
+        """Raises TailraceError unreadable_notebook, already_open, too_large, read_only or disk_full."""
+        file = NotebookFile(found.path)
+        contents = await asyncio.to_thread(file.read)
+        folder = notebook_directory(found.id, self._config.state_dir)
+        journal, recovered = await asyncio.to_thread(open_journal, folder)
+        try:
+            store = OutputStore(folder)
+            info = NotebookInfo(id=found.id, path=found.shown, name=found.name, settings=contents.settings)
+            kept = await asyncio.to_thread(store.load)
+            state = open_notebook(info, contents, file.file_hash or "", recovered, kept).state
+            await journal.renew(image(state))
+        except BaseException:
+            await journal.close()
+            raise
+        return Kept(state=state, journal=journal, file=file, store=store)
 
     def blobs(self, notebook_id: str) -> Blobs | None:
         return self._blobs.get(notebook_id)

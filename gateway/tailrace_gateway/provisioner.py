@@ -56,7 +56,7 @@ class TailraceLocal(KernelProvisionerBase):
             env[LIFELINE] = str(read_end)
         output = kwargs.get("output", subprocess.DEVNULL)
         try:
-            self._child = subprocess.Popen(  # noqa: ASYNC220, S603  vfork and exec of our own command take a millisecond
+            self._child = subprocess.Popen(  # noqa: ASYNC220  vfork and exec of our own command take a millisecond
                 cmd,
                 env=env,
                 cwd=kwargs.get("cwd"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from tailrace_protocol.events import CONTROLS, EVENTS
 from tailrace_protocol.objects import NotebookId
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+log = logging.getLogger(__name__)
+
+BUG = 1011  # close code
 MAX_IMPORT = 64 * 2**20  # bytes of a notebook file
 LOGIN_BODY = 4 * 2**10  # bytes
 BY_SOCKET = "Cells and connections change through the WebSocket only: GET /api/v1/ws/notebook/{id}, then send frames."
@@ -207,6 +211,10 @@ class Routes:
             await Connection(socket, notebook, identity, self._credentials).serve()
         except TailraceError as error:
             await refuse(socket, GONE, error)
+        except Exception:
+            log.exception("a socket of notebook %s failed", request.match_info["id"])
+            bug = TailraceError(ErrorCode.INTERNAL, "The gateway has a bug: its log tells the story.")
+            await refuse(socket, BUG, bug)
         finally:
             sockets.discard(socket)
         return socket

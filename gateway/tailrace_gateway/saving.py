@@ -29,14 +29,13 @@ POLL = 1.0  # seconds between two looks at the file
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A notebook read from its file and journal. `base`: the cells that the file holds."""
+class Kept:
+    """A notebook that was read, and what keeps it."""
 
     state: NotebookState
     journal: RecordLog
     file: NotebookFile
     store: OutputStore
-    base: tuple[StoredCell, ...]
 
 
 class Saving:
@@ -44,17 +43,16 @@ class Saving:
 
     def __init__(
         self,
-        opened: Opened,
+        kept: Kept,
         blob: Blob,
         post: Post,
         saved: Callable[[int, Written], Awaitable[None]],
         changed: Callable[[ChangedOnDisk], Awaitable[None]],
         failed: Callable[[TailraceError], None],
     ):
-        self._file = opened.file
-        self._store = opened.store
-        self._state = opened.state
-        self.base = opened.base  # what the file held when it was last read or written
+        self._file = kept.file
+        self._store = kept.store
+        self._state = kept.state
         self._blob = blob
         self._post = post
         self._saved = saved
@@ -67,6 +65,11 @@ class Saving:
         self._outputs_changed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._poller = self._spawn(self._poll())
+
+    @property
+    def base(self) -> tuple[StoredCell, ...]:
+        """The cells that the file held when it was last read or written."""
+        return tuple(self._file.cells)
 
     def touch(self) -> None:
         """Something changed that belongs into the file."""
@@ -99,7 +102,6 @@ class Saving:
                 self._post(partial(self._failed, error))
                 return
             if isinstance(result, Written):
-                self.base = cells
                 self._post(partial(self._saved, revision, result))
             else:
                 self._post(partial(self._changed, result))
@@ -129,8 +131,6 @@ class Saving:
                 await asyncio.to_thread(self._file.accept, changed)
             except TailraceError as error:
                 log.warning("cannot take %s: %s", self._file.path.name, error.message)
-                return
-            self.base = changed.contents.cells if changed.contents is not None else ()
 
     async def _poll(self) -> None:
         while True:
