@@ -9,14 +9,14 @@ import aiohttp
 
 URL = sys.argv[1].rstrip("/")
 HEADERS = {"Authorization": f"token {os.environ['TAILRACE_TOKEN']}"}
-IDS = map(str, itertools.count(1))
+IDS = map(str, itertools.count())
 
 
 async def main() -> None:
     async with aiohttp.ClientSession(headers=HEADERS, timeout=aiohttp.ClientTimeout(60)) as session:
         listing = await (await session.get(f"{URL}/api/v1/notebooks")).json()
-        print("notebooks:", *(f"{each['id']} {each['path']}" for each in listing["notebooks"]), sep="\n  ")
-        notebook = sys.argv[2] if sys.argv[2:] else listing["notebooks"][0]["id"]
+        print("notebooks:", *(f"{each['id']} {each['path']}" for each in listing), sep="\n  ")
+        notebook = sys.argv[2] if sys.argv[2:] else listing[0]["id"]
         async with session.ws_connect(f"{URL}/api/v1/ws/notebook/{notebook}", protocols=["tailrace.v1.json"]) as socket:
 
             async def ask(kind: str, until: str = "ack", **fields: object) -> dict:
@@ -25,9 +25,9 @@ async def main() -> None:
                 while True:
                     frame = await socket.receive_json(timeout=60)
                     print({name: frame[name] for name in frame if name in ("type", "cellId", "status", "data", "code")})
-                    mine = frame.get("id") == asked or frame.get("cause", {}).get("id") == asked
+                    mine = asked in (frame.get("id"), frame.get("cause", {}).get("id"))
                     if mine and frame["type"] in (until, "error", "command:failed"):
-                        return frame
+                        return frame if frame["type"] == until else sys.exit(frame["message"])
 
             await ask("attach", client="ws_client")
             cell = (await ask("create_cell", cellType="python"))["result"]["cellId"]
