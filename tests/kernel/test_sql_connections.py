@@ -1,6 +1,7 @@
 """Names of connections, transactions, results and errors of whole cells, on three real databases."""
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -313,3 +314,17 @@ def test_the_schema_one_level_at_a_time(connections: Connections) -> None:
 def test_an_empty_cell_and_a_comment_do_nothing(connections: Connections) -> None:
     for name in DATABASES:
         assert connections.run("-- nothing;\n;", name).row_counts == ()
+
+
+def test_an_in_memory_sqlite_is_one_for_all_threads(connections: Connections) -> None:
+    connections.configure("memory", "sqlite://")
+    connections.run("CREATE TABLE t (a int)", "memory")
+
+    def add(index: int) -> None:
+        connections.run("INSERT INTO t VALUES (:i); INSERT INTO t VALUES (:i)", "memory", parameters=lambda _: index)
+        assert connections.schema("memory", ("main",))[0].name == "t"
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, range(40)))
+    found = connections.run("SELECT count(*) AS n, count(DISTINCT a) AS d FROM t", "memory")
+    assert rows(found) == [(80, 40)]

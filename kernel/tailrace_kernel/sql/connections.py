@@ -125,12 +125,8 @@ class Connections:
         Raises SqlStatementError, SqlInterrupted, TailraceError (unknown_connection, db_parameter, db_read_only,
         result_too_large); the transaction is then rolled back and the connection stays usable.
         """
-        running = running or Running()
         cell = CellText(statement, connection, result, first_line, limits or SqlLimits())
-        try:
-            return run_cell(cell, self._engine(connection), parameters, frames or {}, running)
-        finally:
-            running.end()
+        return run_cell(cell, self._engine(connection), parameters, frames or {}, running or Running())
 
     def cancel(self, running: Running) -> None:
         """The same as `running.cancel()`."""

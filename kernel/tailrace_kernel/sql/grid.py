@@ -40,9 +40,6 @@ class Grid:
         frame.columns = pd.Index(self.table.column_names)
         return frame
 
-    def head(self, rows: int) -> "Grid":
-        return Grid(self.table.slice(0, rows), self.types, {i: v[:rows] for i, v in self.objects.items()}, False)
-
     def _series(self, index: int) -> Any:
         if index in self.objects:
             return pd.Series(self.objects[index], dtype=object)

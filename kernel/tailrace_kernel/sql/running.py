@@ -31,9 +31,10 @@ class Running:
 
     def cancel(self) -> None:
         """Stop the cell as soon as its driver allows; never waits, and holds for a cell that has not begun."""
-        first = not self._cancelled.is_set()
+        if self._cancelled.is_set():
+            return
         self._cancelled.set()
-        if first:
+        if self._interrupt is not None:
             threading.Thread(target=self._chase, name="sql-cancel", daemon=True).start()
 
     def check(self) -> None:
@@ -44,18 +45,14 @@ class Running:
     @contextmanager
     def holding(self, interrupt: Callable[[], None]) -> Iterator[None]:
         """While inside, `cancel` calls `interrupt` (from its own thread, again and again)."""
-        with self._lock:
-            self._interrupt = interrupt
+        self._interrupt = interrupt
         try:
-            self.check()
+            self.check()  # after the line above: whoever cancels now sees the interrupt
             yield
         finally:
+            self._let_go.set()
             with self._lock:
                 self._interrupt = None
-
-    def end(self) -> None:
-        """The cell is over: a chase, if there is one, ends."""
-        self._let_go.set()
 
     def _chase(self) -> None:
         while not self._let_go.is_set():

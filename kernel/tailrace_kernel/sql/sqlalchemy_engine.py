@@ -8,9 +8,11 @@ import logging
 import re
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, CursorResult
+from sqlalchemy.pool import StaticPool
 
 from tailrace_kernel.sql.backends import Backend, backend_of
 from tailrace_kernel.sql.binding import Bound
@@ -64,6 +66,10 @@ class SQLAlchemyEngine:
         self.paramstyle: str = engine.dialect.paramstyle
         self.server_version = ""
         self._secrets = secrets
+        # All users of an in-memory SQLite share one connection, and so one transaction: one at a time.
+        self._turn: AbstractContextManager[object] = (
+            threading.Lock() if isinstance(engine.pool, StaticPool) else nullcontext()
+        )
         self._pin = threading.Lock()
         self._pinned: Connection | None = None
 
@@ -90,6 +96,18 @@ class SQLAlchemyEngine:
 
     def begin(self, frames: Mapping[str, object], *, autocommit: bool) -> "SQLAlchemySession":
         """`frames` cannot be tables here; their names serve to explain a table that does not exist."""
+        self._turn.__enter__()
+        try:
+            return self._begin(autocommit)
+        except BaseException:
+            self.give_turn()
+            raise
+
+    def give_turn(self) -> None:
+        """The session that `begin` gave is closed."""
+        self._turn.__exit__(None, None, None)
+
+    def _begin(self, autocommit: bool) -> "SQLAlchemySession":
         with self._pin:
             connection, self._pinned = self._pinned, None
         if connection is not None and not self._answers(connection):
@@ -108,6 +126,10 @@ class SQLAlchemyEngine:
         return line_in(self.error_text(error))
 
     def schema(self, path: Sequence[str]) -> tuple[SchemaNode, ...]:
+        with self._turn:
+            return self._schema(path)
+
+    def _schema(self, path: Sequence[str]) -> tuple[SchemaNode, ...]:
         inspector = sa.inspect(self.engine)
         match tuple(path):
             case ():
@@ -219,6 +241,8 @@ class SQLAlchemySession:
                 self._connection.close()
         except Exception:  # the same
             logger.debug("a connection did not close", exc_info=True)
+        finally:
+            self._engine.give_turn()
 
     def _answer(self, result: CursorResult[tuple[object, ...]], keep: Keep | None) -> Answer:
         if not result.returns_rows or result.cursor is None:
