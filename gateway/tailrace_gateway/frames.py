@@ -14,7 +14,7 @@ import msgspec
 from tailrace_gateway.records import Entry
 
 MAGIC = b"tailrace journal 1\n"
-MAX_PAYLOAD = 64 * 2**20  # bytes; more than any record or image comes to
+MAX_PAYLOAD = 2**30  # bytes; far more than any record or image comes to
 _HEAD = struct.Struct(">II")  # length and checksum of a payload
 
 _encoder = msgspec.msgpack.Encoder()

@@ -10,7 +10,7 @@ from tailrace_gateway.merge import merge
 from tailrace_gateway.operations import changed, position
 from tailrace_gateway.records import Change, Configure, Insert, Move, Operation, Remove, Step, StoredCell
 from tailrace_gateway.sql_header import edit_header
-from tailrace_gateway.state import NotebookState
+from tailrace_gateway.state import NotebookState, bytes_of
 from tailrace_gateway.undo import take_back
 from tailrace_protocol import code_hash
 from tailrace_protocol.commands import (
@@ -36,6 +36,8 @@ from tailrace_protocol.errors import ErrorCode
 from tailrace_protocol.events import Conflict
 from tailrace_protocol.limits import MAX_CELLS, MAX_CODE
 from tailrace_protocol.objects import Cell, Settings
+
+MAX_DOCUMENT = 32 * 2**20  # bytes of code in one notebook: half of what a file may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def _plan_create(state: NotebookState, command: CreateCell, client: str) -> Plan
     if len(state.order) >= MAX_CELLS:
         return Refused(ErrorCode.TOO_MANY, f"A notebook may hold {MAX_CELLS} cells. Delete some, or start another one.")
     code = lines_of(command.code)
-    if refused := _too_large(code):
+    if refused := _too_large(state, code):
         return refused
     count = len(state.order)
     if command.after_cell_id is not UNSET:
@@ -122,7 +124,7 @@ def _plan_update(state: NotebookState, command: CellUpdate, client: str) -> Plan
     if cell is None:
         return unknown_cell(command.cell_id)
     code, lost = lines_of(command.code), None
-    if refused := _too_large(code):
+    if refused := _too_large(state, code, cell.code):
         return refused
     result: dict[str, Any] = {}
     if command.base_version is not None and command.base_version < cell.version:
@@ -187,7 +189,7 @@ def _plan_set(state: NotebookState, command: SetCell) -> Plan | Refused:
                 {"field": "connection" if command.connection else "result", "want": "a SQL cell"},
             )
         values["code"] = edit_header(cell.code, connection=command.connection, result=command.result)
-        if refused := _too_large(values["code"]):
+        if refused := _too_large(state, values["code"], cell.code):
             return refused
     values = {name: value for name, value in values.items() if value != getattr(cell, name)}
     if not values:
@@ -211,7 +213,7 @@ def _plan_run(state: NotebookState, command: RunCell) -> Plan | Refused:
     if cell is None:
         return unknown_cell(command.cell_id)
     code = cell.code if command.code is None else lines_of(command.code)
-    if refused := _too_large(code):
+    if refused := _too_large(state, code, cell.code):
         return refused
     if command.code_hash is not None and command.code_hash != code_hash(code):
         return Refused(
@@ -258,11 +260,14 @@ def new_id(state: NotebookState, client: str, command_id: str) -> str:
     raise AssertionError("no free cell id in 1,000 attempts")
 
 
-def _too_large(code: str) -> Refused | None:
-    size = len(code) if code.isascii() else len(code.encode())
-    if size <= MAX_CODE:
-        return None
-    return Refused(
-        ErrorCode.TOO_LARGE,
-        f"A cell may hold {MAX_CODE} bytes; this one has {size}. Move data into a file and read it.",
-    )
+def _too_large(state: NotebookState, code: str, former: str = "") -> Refused | None:
+    """Is this code, in the place of the former one, more than a cell or a notebook may hold?"""
+    size = bytes_of(code)
+    if size > MAX_CODE:
+        message = f"A cell may hold {MAX_CODE} bytes; this one has {size}. Move data into a file and read it."
+        return Refused(ErrorCode.TOO_LARGE, message)
+    growth = size - bytes_of(former)
+    if growth > 0 and state.size + growth > MAX_DOCUMENT:
+        message = f"A notebook may hold {MAX_DOCUMENT} bytes of code. Move data into files, or start another notebook."
+        return Refused(ErrorCode.TOO_LARGE, message)
+    return None

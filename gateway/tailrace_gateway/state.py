@@ -56,6 +56,7 @@ class NotebookState:
         "run_count",
         "runs",
         "saved",
+        "size",
         "terminal_runs",
         "texts",
     )
@@ -80,6 +81,7 @@ class NotebookState:
         self.answers = Answers()
         self.texts = Texts()
         self.saved: Saved | None = None
+        self.size = 0  # bytes of code in all cells
         self._hash: str | None = None
         for cell in cells:
             self.place(cell, len(self.order))
@@ -120,12 +122,14 @@ class NotebookState:
         self.put(bare(cell))
 
     def put(self, cell: Cell) -> None:
+        old = self.cells.get(cell.id)
+        self.size += bytes_of(cell.code) - (bytes_of(old.code) if old is not None else 0)
         self.cells[cell.id] = cell
         self._hash = None
 
     def drop(self, cell_id: str) -> None:
         self.order.remove(cell_id)
-        del self.cells[cell_id]
+        self.size -= bytes_of(self.cells.pop(cell_id).code)
         self.outputs.forget(cell_id)
         self.texts.forget(cell_id)
         self.terminal_runs.pop(cell_id, None)
@@ -140,6 +144,11 @@ class NotebookState:
         self.edges = {(edge.from_, edge.to): edge for edge in graph.edges}
         self.cycles = graph.cycles
         self.graph_version = graph.version
+
+
+def bytes_of(text: str) -> int:
+    """Its length in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def bare(cell: Cell) -> Cell:

@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from tailrace_gateway.answers import Answers
 from tailrace_gateway.document import Applied, Refused, analysed, commit, replace_cells, replay, step
 from tailrace_gateway.fold import fold
+from tailrace_gateway.history import MAX_BYTES, MAX_STEPS
 from tailrace_gateway.records import Entry, Record, StoredCell
 from tailrace_gateway.state import NotebookState, from_image, from_snapshot, image, open_state, snapshot
 from tailrace_protocol import code_hash, document_hash
@@ -28,7 +30,7 @@ from tailrace_protocol.commands import (
     Undo,
 )
 from tailrace_protocol.errors import ErrorCode
-from tailrace_protocol.limits import MAX_CELLS, MAX_CODE
+from tailrace_protocol.limits import IDEMPOTENT_IDS, MAX_CELLS, MAX_CODE
 from tailrace_protocol.objects import NotebookInfo, Settings
 
 INFO = NotebookInfo(id="n1", path="n1.py", name="n1", settings=Settings())
@@ -319,6 +321,47 @@ def test_cell_ids_are_made_of_the_command() -> None:
     assert (
         Client(one).do(CreateCell, cell_type="python").result == Client(two).do(CreateCell, cell_type="python").result
     )
+
+
+def test_undo_reaches_back_a_thousand_steps_and_no_further() -> None:
+    state = notebook("0")
+    ann = Client(state)
+    for number in range(1, MAX_STEPS + 11):
+        ann.do(CellUpdate, cell_id="c0", code=str(number))
+    for _ in range(MAX_STEPS):
+        ann.do(Undo)
+    assert codes(state) == ["10"]
+    ann.refused(ErrorCode.NOTHING_TO_UNDO, Undo)
+
+
+def test_large_texts_push_old_steps_out() -> None:
+    state = notebook("")
+    ann = Client(state)
+    for number in range(40):
+        ann.do(CellUpdate, cell_id="c0", code=f"{number}" + "x" * (MAX_CODE - 10))
+    undo, _ = state.history.stacks()
+    assert 1 < len(undo) < 40
+    assert sum(len(str(getattr(step.operation, "code", ""))) * 2 for step in undo) <= MAX_BYTES + 4 * MAX_CODE
+
+
+def test_a_notebook_has_a_limit_in_bytes() -> None:
+    state = open_state(INFO, [StoredCell(id=f"c{i}", type="python", code="x" * MAX_CODE) for i in range(32)])
+    ann = Client(state)
+    ann.refused(ErrorCode.TOO_LARGE, CreateCell, cell_type="python", code="x")
+    ann.do(CellUpdate, cell_id="c0", code="")
+    assert state.size == 31 * MAX_CODE
+    ann.do(CreateCell, cell_type="python", code="x")
+    ann.do(DeleteCell, cell_id="c1")
+    assert state.size == 30 * MAX_CODE + 1
+
+
+def test_the_last_ten_thousand_answers_are_remembered() -> None:
+    answers = Answers(limit=3)
+    for number in (1, 2, 1, 3, 4):
+        answers.remember(Record(id=str(number), client="ann", command="run_all", base=0, revision=number))
+    assert [answer.id for answer in answers] == ["1", "3", "4"]
+    assert (answers.get("ann", "2"), answers.get("bob", "1")) == (None, None)
+    assert IDEMPOTENT_IDS == 10_000
 
 
 COMMANDS = st.sampled_from(["create", "update", "delete", "move", "set", "undo", "redo", "replace", "stale update"])
