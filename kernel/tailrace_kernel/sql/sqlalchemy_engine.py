@@ -113,7 +113,12 @@ class SQLAlchemyEngine:
         if connection is not None and not self._answers(connection):
             connection = None
         pinned = connection is not None
-        return SQLAlchemySession(self, connection or self._connected(), autocommit=autocommit, pinned=pinned)
+        chosen = connection or self._connected()
+        try:
+            return SQLAlchemySession(self, chosen, autocommit=autocommit, pinned=pinned)
+        except BaseException:
+            chosen.close()
+            raise
 
     def normalise(self, value: object, source: str) -> object:
         return self.backend.normalise(value, source)
