@@ -33,7 +33,7 @@ class Call:
     def __init__(
         self, session: Any, stream: Any, ident: Any, message: dict[str, Any], on_close: Callable[[], None]
     ) -> None:
-        self.message = message
+        self.message = {**message, "ident": ident}
         self.closed: Future[None] = Future()
         self._session = session
         self._stream = stream

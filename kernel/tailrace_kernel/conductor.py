@@ -15,7 +15,7 @@ from typing import Any, assert_never
 
 from tailrace_kernel.interrupt import Interrupts
 from tailrace_kernel.outbox import Header, Outbox
-from tailrace_kernel.runner import Ended, Runner
+from tailrace_kernel.runner import Ended, Failure, Runner
 from tailrace_kernel.scheduler import Scheduler
 from tailrace_kernel.stimuli import (
     Bind,
@@ -63,9 +63,19 @@ class Run:
     message: dict[str, Any]  # the request as a message, for input and comms
     finished: Callable[["Run"], None]
     began: float = field(default_factory=time.monotonic)
+    stdin: frozenset[str] = frozenset()  # cells that may ask for input
+    claim: Callable[[str], dict[str, Any] | None] | None = None  # a cell's own request, if its outputs belong there
+    counts: dict[str, int] = field(default_factory=dict)  # execution counts given beforehand
     plan: frozenset[str] = frozenset()
     executed: dict[str, ExecutedCell] = field(default_factory=dict)
+    failures: dict[str, Failure | None] = field(default_factory=dict)
     skipped: dict[str, KernelReason] = field(default_factory=dict)
+
+    def message_for(self, cell_id: str) -> dict[str, Any]:
+        """The message that a cell's outputs, comms and input belong to."""
+        message = (self.claim and self.claim(cell_id)) or self.message
+        header = {**message["header"], "cell_id": cell_id, "run_id": self.run_id}
+        return {**message, "header": header, "allow_stdin": cell_id in self.stdin}
 
     def reply(self) -> ExecuteCellsReply:
         skipped = tuple(SkippedCell(cell_id=cell, reason=reason) for cell, reason in self.skipped.items())
@@ -207,6 +217,7 @@ class Conductor:
             if ended.execution_count is not None:
                 self._counts[execute.cell_id] = ended.execution_count
             status: Status = ended.outcome
+            run.failures[execute.cell_id] = ended.failure
             self._note_executed(run, ExecutedCell(cell_id=execute.cell_id, status=status, seconds=ended.seconds))
             left: list[Any] = []
             if self._interrupts.hit:
@@ -218,11 +229,11 @@ class Conductor:
 
     async def _run_guarded(self, execute: Execute, run: Run) -> Ended:
         """A bug of ours must not leave the machine waiting for a cell that will never end."""
-        header = {**run.header, "cell_id": execute.cell_id}
+        cell_id = execute.cell_id
         try:
-            return await self._runner.run(execute.cell_id, execute.payload, {**run.message, "header": header})
+            return await self._runner.run(cell_id, execute.payload, run.message_for(cell_id), run.counts.get(cell_id))
         except Exception:
-            logger.exception("cell %s could not be run", execute.cell_id)
+            logger.exception("cell %s could not be run", cell_id)
             return Ended("error", 0.0, None)
 
     # Under the lock.
@@ -323,7 +334,7 @@ class Conductor:
     def _publish_upstream(self, event: UpstreamFailed, header: Header) -> None:
         """A cell that was not run because its writer failed has an error output of its own."""
         run = self._runs.get(event.run_id) if event.run_id is not None else None
-        parent = {**(run.header if run is not None else header), "cell_id": event.cell_id}
+        parent = {**header, "cell_id": event.cell_id} if run is None else run.message_for(event.cell_id)["header"]
         text = f"{event.ename}: {event.evalue}"
         self._outbox.standard("error", {"ename": event.ename, "evalue": event.evalue, "traceback": [text]}, parent)
         if run is not None:

@@ -25,9 +25,10 @@ from tailrace_kernel.event_ring import EventRing
 from tailrace_kernel.interrupt import Interrupts
 from tailrace_kernel.numbering import NumberedSocket
 from tailrace_kernel.outbox import Outbox
+from tailrace_kernel.plain_mode import PlainMode
 from tailrace_kernel.queries import Queries
 from tailrace_kernel.requests import Requests
-from tailrace_kernel.runner import Runner
+from tailrace_kernel.runner import Failure, Runner
 from tailrace_kernel.scheduler import Scheduler
 from tailrace_kernel.shell import CellCompiler, TailraceShell
 from tailrace_kernel.versions import Namespace
@@ -97,6 +98,7 @@ class TailraceKernel(IPythonKernel):
             self.outbox,
             self._wake_main,
         )
+        self.plain_mode = PlainMode(self.conductor, self.catalogue, self.outbox)
         self.lifeline = lifeline.from_environment(os.environ, self._end)
         if self.lifeline is not None and self.parent is not None:
             self.parent.poller = None  # it would end the kernel one second after its parent
@@ -163,7 +165,7 @@ class TailraceKernel(IPythonKernel):
         """Holds its place in the queue: the next shell request waits until this one is over."""
         call = Call(self._wire, stream, ident, message, lambda: None)
         self.requests.handle(call)
-        if threading.current_thread() is threading.main_thread():
+        if self._is_on_main():
             await self.conductor.drive()
         await asyncio.wrap_future(call.closed)
 
@@ -177,6 +179,10 @@ class TailraceKernel(IPythonKernel):
             self._refuse(stream, idents, msg, unknown(kind))
             return False
         return True
+
+    @staticmethod
+    def _is_on_main() -> bool:
+        return threading.current_thread() is threading.main_thread()
 
     def _wake_main(self) -> None:
         """Have the main thread drive, unless a request on it is doing so."""
@@ -203,6 +209,7 @@ class TailraceKernel(IPythonKernel):
 
     def _set_cell_parent(self, message: dict[str, Any]) -> None:
         """Outputs, comms and input of what runs now belong to this message."""
+        self._allow_stdin = bool(message.get("allow_stdin"))
         self.set_parent(message.get("ident", []), message, channel="shell")
 
     # Jupyter's own requests, where ipykernel falls short.
@@ -221,7 +228,7 @@ class TailraceKernel(IPythonKernel):
             self._refuse(stream, ident, parent, error)
             return
         content = parent["content"]
-        if threading.current_thread() is threading.main_thread():
+        if self._is_on_main():
             self._stops_queue = content.get("stop_on_error", True) and not content.get("silent", False)
         with self.interrupts.watching():
             await super().execute_request(stream, ident, parent)
@@ -242,21 +249,23 @@ class TailraceKernel(IPythonKernel):
         cell_meta: dict[str, Any] | None = None,
         cell_id: str | None = None,
     ) -> dict[str, Any]:
-        shell = self.shell
         self._forward_input(allow_stdin)
         try:
-            result = await self._run_plain(code, silent, store_history, cell_id)
+            if not silent and self._is_on_main() and self.plain_mode.takes(cell_id, code):
+                failure = await self._run_reactive(code, cell_id, store_history, allow_stdin)
+            else:
+                failure = await self._run_plain(code, silent, store_history, cell_id)
         finally:
             self._restore_input()
-        error = result.error_before_exec or result.error_in_exec
+        return self._execute_content(failure, user_expressions)
+
+    def _execute_content(self, failure: Failure | None, user_expressions: dict[str, str] | None) -> dict[str, Any]:
+        shell = self.shell
         reply: dict[str, Any] = {"status": "ok", "execution_count": shell.execution_count - 1, "user_expressions": {}}
-        if error is not None or shell._last_traceback_during_displayhook:
-            if self.interrupts.hit and isinstance(error, asyncio.CancelledError):
-                error = KeyboardInterrupt()
-            reply["status"] = "error"
-            reply["traceback"] = shell._last_traceback or []
-            reply["ename"], reply["evalue"] = type(error).__name__, str(error)
-            if self._stops_queue and threading.current_thread() is threading.main_thread():
+        if failure is not None:
+            reply["status"], reply["traceback"] = "error", failure.traceback
+            reply["ename"], reply["evalue"] = failure.ename, failure.evalue
+            if self._stops_queue and self._is_on_main():
                 super()._abort_queues(None)
         else:
             reply["user_expressions"] = shell.user_expressions(user_expressions or {})
@@ -265,7 +274,14 @@ class TailraceKernel(IPythonKernel):
         shell.payload_manager.clear_payload()
         return reply
 
-    async def _run_plain(self, code: str, silent: bool, store_history: bool, cell_id: str | None) -> Any:
+    async def _run_reactive(self, code: str, cell_id: Any, store_history: bool, stdin: bool) -> Failure | None:
+        count: int = self.shell.execution_count
+        self.shell.execution_count = count + 1
+        if store_history and self.shell.history_manager is not None:
+            self.shell.history_manager.store_inputs(count, code, code)
+        return await self.plain_mode.execute(cell_id, code, self.get_parent("shell"), count, stdin=stdin)
+
+    async def _run_plain(self, code: str, silent: bool, store_history: bool, cell_id: str | None) -> Failure | None:
         """IPython's own way for one cell, with one transform, and events as it fires them."""
         shell = self.shell
         shell._last_traceback = None
@@ -292,7 +308,12 @@ class TailraceKernel(IPythonKernel):
             shell.events.trigger("post_execute")
             if not silent:
                 shell.events.trigger("post_run_cell", result)
-        return result
+        error = result.error_before_exec or result.error_in_exec
+        if error is None and not shell._last_traceback_during_displayhook:
+            return None
+        if self.interrupts.hit and isinstance(error, asyncio.CancelledError):
+            error = KeyboardInterrupt()
+        return Failure(type(error).__name__, str(error), list(shell._last_traceback or ()))
 
     async def _await_plain(self, pending: Any) -> Any:
         """Catches what an interrupt raises in a cell: a KeyboardInterrupt must not leave the task."""

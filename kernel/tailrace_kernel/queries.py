@@ -109,6 +109,12 @@ class Queries:
             seconds=configured.seconds,
         )
 
+    def redacted(self, url: str | None) -> str:
+        """The URL as it may be shown; a reference (`env:NAME`) holds no secret and stays."""
+        from tailrace_kernel.sql.secrets import redact
+
+        return redact(url) if url else ""
+
     def schema(self, connection: str, path: tuple[str, ...]) -> "Future[SchemaReply]":
         return self._aside.submit(self._schema, connection, path)
 

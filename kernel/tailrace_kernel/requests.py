@@ -175,6 +175,8 @@ class Requests:
             call.close()
 
         run = self._run(request.run_id, call, finished)
+        if request.allow_stdin:
+            run.stdin = frozenset(request.cell_ids)
         self._conductor.submit(run, request.cell_ids, request.mode)
         if not request.wait:
             call.answer(wire.ExecuteCellsReply(run_id=run.run_id, executed=(), skipped=()))
@@ -256,7 +258,8 @@ class Requests:
 
     def _db_failed(self, request: wire.ConfigureDbRequest, error: TailraceError, call: Call) -> None:
         failed = {"code": error.code.value, "message": error.message}
-        event = wire.DbConfigured(name=request.name, status="error", redacted_url="", error=failed)
+        tried = self._queries.redacted(request.url)
+        event = wire.DbConfigured(name=request.name, status="error", redacted_url=tried, error=failed)
         self._outbox.event("db_configured", event, call.header)
         call.refuse(error)
 

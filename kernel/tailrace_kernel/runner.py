@@ -24,10 +24,20 @@ RunSql = Callable[[str, SqlCell], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """What an `execute_reply` says of a failed cell; texts only, so that no frame stays alive."""
+
+    ename: str
+    evalue: str
+    traceback: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     outcome: Outcome
     seconds: float
     execution_count: int | None
+    failure: Failure | None = None
 
 
 class Runner:
@@ -58,18 +68,23 @@ class Runner:
                 yield
             finally:
                 hook.keeps = True
+                hook.count = None
                 hook.silenced = None
                 hook.exec_result = None
 
-    async def run(self, cell_id: str, payload: PythonCell | SqlCell | None, parent: dict[str, Any]) -> Ended:
-        """`parent`: a message dict whose header names the cell. Never raises: a failure is an outcome."""
+    async def run(
+        self, cell_id: str, payload: PythonCell | SqlCell | None, parent: dict[str, Any], count: int | None = None
+    ) -> Ended:
+        """`parent`: a message dict whose header names the cell. `count`: the number it shows, else the next one.
+
+        Never raises for a failing cell: that is an outcome.
+        """
         if payload is None:
             return Ended("success", 0.0, None)
         shell = self._shell
         self._set_parent(parent)
         sys.last_value = sys.last_traceback = None  # frames of the last failure may go
-        shell.execution_count += 1
-        count = shell.execution_count - 1
+        count = shell.displayhook.count = self._next_count() if count is None else count
         source = payload.source if isinstance(payload, PythonCell) else payload.statement
         info = ExecutionInfo(source, False, False, True, cell_id, transformed_cell=source)
         result = ExecutionResult(info)
@@ -81,14 +96,22 @@ class Runner:
         error = await self._run(cell_id, payload)
         seconds = time.perf_counter() - started
         result.error_in_exec = error
+        failure = None
         if error is not None:
+            shell._last_traceback = None
             shell.show_failure(error)
+            failure = Failure(type(error).__name__, str(error), list(shell._last_traceback or ()))
         shell.events.trigger("post_execute")
         shell.events.trigger("post_run_cell", result)
         outcome: Outcome = "success"
         if error is not None:
             outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
-        return Ended(outcome, seconds, count)
+        return Ended(outcome, seconds, count, failure)
+
+    def _next_count(self) -> int:
+        count: int = self._shell.execution_count
+        self._shell.execution_count = count + 1
+        return count
 
     async def _run(self, cell_id: str, payload: PythonCell | SqlCell) -> BaseException | None:
         if isinstance(payload, SqlCell):

@@ -59,6 +59,11 @@ class CellDisplayHook(ZMQShellDisplayHook):
 
     silenced: bool | None = None
     keeps = True
+    count: int | None = None  # of the cell that runs, when it is not the shell's last one
+
+    @property
+    def prompt_count(self) -> int:
+        return int(super().prompt_count) if self.count is None else self.count
 
     def quiet(self) -> bool:
         return bool(super().quiet()) if self.silenced is None else self.silenced
