@@ -15,7 +15,7 @@ import nbformat
 from tailrace_gateway.cell_ids import same_cells, with_ids
 from tailrace_gateway.ipynb_outputs import Blob, joined, lines, read_outputs, write_outputs
 from tailrace_gateway.records import StoredCell
-from tailrace_gateway.sql_header import parse_header
+from tailrace_gateway.sql_header import magic_line, parse_header
 from tailrace_protocol.objects import Output, ResultOutput, Settings
 
 EXTRA = "tailrace"
@@ -177,11 +177,8 @@ def _source_of(cell: StoredCell) -> tuple[str, Node]:
     if parse_magic(cell.code):
         return cell.code, {"header": True} if _without_line(cell.code) != cell.code else {}
     header = parse_header(cell.code)
-    words = ["%%sql"]
-    if header is not None:
-        words += [header.connection] if header.connection else []
-        words += [f"{header.result} <<"] if header.result else []
-    return f"{' '.join(words)}\n{cell.code}", {}
+    first = magic_line(header.connection, header.result) if header is not None else "%%sql"
+    return f"{first}\n{cell.code}", {}
 
 
 def _without_line(code: str) -> str:

@@ -132,7 +132,10 @@ class Saved(Struct, frozen=True, kw_only=True, tag="saved"):
 
 
 class Image(Struct, frozen=True, kw_only=True, tag="image", omit_defaults=True):
-    """The whole document with its undo stacks and answers: the first record of a segment."""
+    """The whole document with its undo stacks and answers: the first record of a segment.
+
+    `path` and `saved` tell whose journal this is, so that a moved file can be given its history back.
+    """
 
     revision: int
     cells: tuple[StoredCell, ...]
@@ -141,6 +144,7 @@ class Image(Struct, frozen=True, kw_only=True, tag="image", omit_defaults=True):
     undo: tuple[Step, ...] = ()
     redo: tuple[Step, ...] = ()
     answers: tuple[Answer, ...] = ()
+    path: str = ""
     saved: Saved | None = None
 
 

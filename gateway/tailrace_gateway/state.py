@@ -228,6 +228,7 @@ def image(state: NotebookState) -> Image:
         undo=undo,
         redo=redo,
         answers=tuple(state.answers),
+        path=state.info.path,
         saved=state.saved,
     )
 
