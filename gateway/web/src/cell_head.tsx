@@ -26,9 +26,9 @@ export function CellHead({ cell, number, draft, state }: HeadProps) {
       <Defines names={cell.writes} />
       {cell.mode !== "auto" && <span class="badge">{cell.mode === "manual" ? "Manual" : "Disabled"}</span>}
       <span class="spacer" />
+      <Tools cell={cell} number={number} />
       <Waiting draft={draft} />
       <Status cell={cell} state={state} />
-      <Tools cell={cell} number={number} />
     </div>
   );
 }

@@ -21,10 +21,12 @@ export function DbField() {
   const connection = useComputed(() => notebook.store.db.value.find((one) => one.name === "default"));
   const secret = HAS_PASSWORD.test(text.value);
   const busy = asked.value !== undefined && notebook.outbox.waiting.value >= 0 && notebook.outbox.has(asked.value);
+  const embedded = connection.value === undefined || (connection.value.dialect === "duckdb" && connection.value.status === "success");
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const url = text.value.trim();
-    asked.value = notebook.connectDatabase(url === "" ? null : url);
+    if (url === "") return field.current?.focus();
+    asked.value = notebook.connectDatabase(url);
     text.value = ""; // what was typed may hold a password: only the redacted string comes back
     if (field.current) field.current.value = "";
   };
@@ -35,7 +37,7 @@ export function DbField() {
         <input
           ref={field} data-testid="db" aria-label="Database connection" spellcheck={false} autocapitalize="off"
           autocomplete={secret ? "new-password" : "off"} type={inputType(secret && !shown.value)}
-          placeholder={connection.value ? connection.value.connectionString : "DuckDB, embedded. Or postgresql://user@host/name"}
+          placeholder={connection.value?.connectionString || "postgresql://user@host/name"}
           onInput={(event) => (text.value = event.currentTarget.value)}
         />
         {secret && (
@@ -44,7 +46,12 @@ export function DbField() {
           </button>
         )}
       </span>
-      <button type="submit">{text.value.trim() === "" && connection.value ? "Reset" : "Connect"}</button>
+      <button type="submit">Connect</button>
+      {!embedded && (
+        <button type="button" title="Go back to the embedded DuckDB" onClick={() => (asked.value = notebook.connectDatabase(null))}>
+          Use DuckDB
+        </button>
+      )}
       <Answer connection={connection.value} busy={busy} />
       <ProblemNote place="db" />
     </form>

@@ -14,7 +14,7 @@ interface Listed {
   id: string;
   name: string;
   path: string;
-  kernel?: string | { state: string };
+  kernel: string | null; // null: not open
 }
 
 export function NotebookList() {
@@ -64,7 +64,7 @@ function List({ notebooks }: { notebooks: readonly Listed[] }) {
             <Icon name="notebook" />
             <span class="notebook-name">{name}</span>
             <span class="notebook-path">{path}</span>
-            {kernel !== undefined && <span class="badge">{typeof kernel === "string" ? kernel : kernel.state}</span>}
+            {kernel !== null && <span class="badge">{kernel}</span>}
           </a>
         </li>
       ))}
