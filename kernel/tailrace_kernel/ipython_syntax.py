@@ -27,7 +27,9 @@ def to_python(code: str) -> str:
         return code
     if lines[first].startswith("%%") and not re.match(r"%%\w+\?", lines[first]):
         name, _, argument = lines[first][2:].rstrip().partition(" ")
-        return "\n" * first + f"get_ipython().run_cell_magic({name!r}, {argument!r}, {''.join(lines[first + 1 :])!r})\n"
+        body = "".join(lines[first + 1 :])
+        body += "\n" if body and not body.endswith("\n") else ""
+        return "\n" * first + f"get_ipython().run_cell_magic({name!r}, {argument!r}, {body!r})\n"
     return "".join(_commands(lines))
 
 

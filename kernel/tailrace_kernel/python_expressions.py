@@ -199,9 +199,8 @@ class Expressions:
                     self.names.note_function(name)
             case ast.Tuple(elts=targets) | ast.List(elts=targets):
                 for inner in targets:
-                    starred = isinstance(inner, ast.Starred)
                     element = value.element()
-                    self.assign(inner.value if starred else inner, element.inside() if starred else element)
+                    self.assign(inner, element.inside() if isinstance(inner, ast.Starred) else element)
             case ast.Starred(value=inner):
                 self.assign(inner, value)
             case ast.Attribute() | ast.Subscript():
@@ -227,13 +226,13 @@ class Expressions:
     def _changes(self, node: ast.Call, name: str, receiver: Value | None, arguments: list[Value]) -> None:
         function = node.func
         if isinstance(function, ast.Attribute) and receiver is not None:
-            if name in in_place.METHODS:
+            unbound = isinstance(function.value, ast.Name) and function.value.id in in_place.CONTAINER_TYPES
+            if name in in_place.METHODS and not unbound:
                 self.change(function.value, receiver)
             for keyword in node.keywords:
                 constant = isinstance(keyword.value, ast.Constant) and not keyword.value.value
                 if keyword.arg == "inplace" and not constant:
                     self.change(function.value, receiver)
-            unbound = isinstance(function.value, ast.Name) and function.value.id in in_place.CONTAINER_TYPES
             if unbound and name in in_place.METHODS and node.args:
                 self.change(node.args[0], arguments[0])
         for keyword in node.keywords:

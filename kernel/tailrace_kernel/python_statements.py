@@ -26,7 +26,7 @@ from tailrace_kernel.python_state import State, join
 from tailrace_kernel.python_values import Value, either
 
 MAX_MAGIC_DEPTH = 5  # a cell magic's body may hold a cell magic
-MAX_SECOND_ROUNDS = 3  # nested loops that are walked twice; deeper ones once
+MAX_MORE_ROUNDS = 3  # through a loop's body; one less in each loop inside
 LAZY_ANNOTATIONS = sys.version_info >= (3, 14)
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -132,13 +132,14 @@ class Statements:
         self.expressions.change(target.value, holder.element())
 
     def _annotated(self, node: ast.AnnAssign) -> None:
-        at_call = self.names.is_function and self.names.scope.kind is ScopeKind.FUNCTION
-        if not self.lazy_annotations and not (at_call and node.simple):
-            self.expressions.use(node.annotation)
+        """CPython assigns first and then evaluates the annotation, in modules and class bodies only."""
         if node.value is not None:
             self.expressions.assign(node.target, self.expressions.value(node.value), node.value)
         elif isinstance(node.target, ast.Attribute | ast.Subscript):
             self.expressions.use(node.target.value)
+        in_body = self.names.is_function and self.names.scope.kind is not ScopeKind.CLASS
+        if not self.lazy_annotations and not in_body:
+            self.expressions.use(node.annotation)
 
     def _delete(self, node: ast.Delete) -> None:
         for target in node.targets:
@@ -255,12 +256,14 @@ class Statements:
         self.state = join([self.state, *loop.breaks])
 
     def _rounds(self, entry: State, body: Sequence[ast.stmt], head: Callable[[], object]) -> tuple[Loop, State]:
-        """Walk a loop's body once, and again if the first round left other values for the second to see."""
+        """Walk a loop's body until a further round would meet nothing new; in nested loops a few rounds must do."""
         loop, back = self._round(entry, body, head)
-        if back.values != entry.values and len(self.loops) < MAX_SECOND_ROUNDS:
-            again = join([entry, back])
-            second, back = self._round(again, body, head)
-            loop.breaks += second.breaks
+        for _ in range(MAX_MORE_ROUNDS - len(self.loops)):
+            if back.values == entry.values and entry.bound <= back.bound:
+                break
+            entry = join([entry, back])
+            again, back = self._round(entry, body, head)
+            loop.breaks += again.breaks
         return loop, back
 
     def _round(self, entry: State, body: Sequence[ast.stmt], head: Callable[[], object]) -> tuple[Loop, State]:

@@ -36,8 +36,9 @@ _TEMPORARY = re.compile(r"\bon\s+commit\s+(?:drop|preserve\s+rows|delete\s+rows)
 _PRAGMA = re.compile(rf"\s*pragma\s+(?:\w+\.)?(\w+)\s*[(=]\s*'?{_NAME}", re.I)
 _EXPORT = re.compile(r"\s*export\s+database\b.*?'([^']*)'", re.I | re.S)
 _HARMLESS = frozenset(
-    "vacuum checkpoint analyze optimize lock unlock listen notify unlisten discard reset set pragma show install load "  # noqa: SIM905
-    "force declare print kill flush begin start commit rollback savepoint release end abort use close deallocate".split()
+    "vacuum checkpoint analyze optimize lock unlock listen notify unlisten discard reset set pragma show install "  # noqa: SIM905
+    "load force declare print kill flush begin start commit rollback savepoint release end abort use close "
+    "deallocate".split()
 )
 
 
