@@ -160,7 +160,7 @@ class Freshness:
         for name, spenders in record.spent.items():
             if any(by != LET_GO and not self.changes_still(by) for by in spenders):
                 return True
-            if self.chain(name, self._graph.last(name))[1] == record.id:
-                if any(by not in at or at[by] > here for by in spenders):
-                    return True
+            here_at_rest = self.chain(name, self._graph.last(name))[1] == record.id
+            if here_at_rest and any(by not in at or at[by] > here for by in spenders):
+                return True
         return False

@@ -27,6 +27,8 @@ class Gather:
     def pull(self, cell: str, name: str, reader: str, entry: Entry) -> KernelReason | None:
         """Have `reader`'s writer `cell` run first; returns the reason if it may not."""
         state = self._state
+        if cell in state.graph.blocked:
+            return state.cycle(cell)
         if cell in state.agenda.entries or self._runs_now(cell):
             return None
         record = state.records[cell]

@@ -24,7 +24,7 @@ Writers = tuple[str, ...]  # nearest first: the last one surely gives the name
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What a change of the graph did. `cells`: their bindings or their place may have changed; `names`: their writers."""
+    """What a change of the graph did: cells whose bindings or place, names whose writers may have changed."""
 
     cells: frozenset[str]
     names: frozenset[str]
@@ -35,7 +35,7 @@ class Delta:
 
 
 class Graph:
-    """Public mappings are for reading. `bound[cell][name]` are the writers consulted, `later` those of function bodies."""
+    """Public mappings are for reading. `bound`: cell → name → writers consulted; `later`: those of function bodies."""
 
     def __init__(self, rules: Rules | None = None) -> None:
         self.rules = rules or Rules()
@@ -66,11 +66,11 @@ class Graph:
 
     # Changes
 
-    def put(self, cells: Sequence[tuple[str, Reach]], order: Sequence[str] | None = None) -> Delta:
-        """New facts of known or new cells; new ones are appended. `order` (all cells) is the new document order."""
-        for cell, facts in cells:
+    def put(self, cells: Sequence[tuple[str, Reach, frozenset[str]]], order: Sequence[str] | None = None) -> Delta:
+        """New facts and learned names of known or new cells; new ones are appended. `order`: all cells."""
+        for cell, facts, learned in cells:
             if cell in self.reach:
-                self._replace(cell, facts)
+                self._replace(cell, facts, learned)
             else:
                 self.places.insert(len(self.places), cell)
                 self._add(cell, facts)
@@ -93,9 +93,9 @@ class Graph:
         for writer in self.preds[cell]:
             self.succs[writer].pop(cell, None)
         for table in (self.reach, self.reads, self.writes, self.changes, self.bound, self.later, self._exports):
-            del table[cell]
-        for table in (self.learned, self._below, self._watched, self._dirty):
-            table.pop(cell, None)  # type: ignore[attr-defined]
+            table.pop(cell)  # type: ignore[attr-defined]
+        for other in (self.learned, self._below, self._watched, self._dirty):
+            other.pop(cell, None)  # type: ignore[attr-defined]
         del self.preds[cell]
         self.places.remove(cell)
         delta = self._settle()
@@ -156,8 +156,11 @@ class Graph:
         self._index(cell, facts.writes)
         self._dirty[cell] = None
 
-    def _replace(self, cell: str, facts: Reach) -> None:
-        self.learned.pop(cell, None)
+    def _replace(self, cell: str, facts: Reach, learned: frozenset[str]) -> None:
+        if learned:
+            self.learned[cell] = learned
+        else:
+            self.learned.pop(cell, None)
         if facts != self.reach[cell]:
             self.reach[cell] = facts
             self._touch(self.writes[cell])
@@ -258,16 +261,25 @@ class Graph:
     def _settle(self) -> Delta:
         self._dirty.update(dict.fromkeys(self._firm))
         self._firm = frozenset()
-        self._evaluate_all()
         was = self.blocked
+        self._forget_calls(was)
+        self._evaluate_all()
         while True:
             self._find_order()
             if self.blocked <= self._firm:
                 break
+            self._forget_calls(self.blocked - self._firm)
             self._firm |= self.blocked
             self._dirty.update(dict.fromkeys(self.blocked))
             self._evaluate_all()
         return self._delta(was)
+
+    def _forget_calls(self, cells: Iterable[str]) -> None:
+        """Inside a cycle call-time effects could hold each other up after their cause is gone: find them anew."""
+        for cell in cells:
+            if self._exports.get(cell):
+                self._export(cell, {})
+                self._dirty[cell] = None
 
     def _find_order(self) -> None:
         if self._below or self.blocked:

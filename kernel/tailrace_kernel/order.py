@@ -63,9 +63,9 @@ def waits_for(graph: Bindings, cell: str, low: int, high: int) -> set[str]:
     for name in graph.changes[cell]:
         for writer in graph.bound[cell].get(name, ()):
             for reader in graph.succs[writer]:
-                if reader != cell and low <= at[reader] <= high and name not in graph.changes[reader]:
-                    if writer in graph.bound[reader].get(name, ()):
-                        found.add(reader)
+                here = reader != cell and low <= at[reader] <= high
+                if here and name not in graph.changes[reader] and writer in graph.bound[reader].get(name, ()):
+                    found.add(reader)
     return found
 
 
@@ -119,7 +119,7 @@ def components(before: Mapping[str, set[str]], at: Mapping[str, int]) -> list[tu
                 if work:
                     low[work[-1][0]] = min(low[work[-1][0]], low[cell])
                 if low[cell] == index[cell]:
-                    members = []
+                    members: list[str] = []
                     while not members or members[-1] != cell:
                         members.append(stack.pop())
                     open_.difference_update(members)

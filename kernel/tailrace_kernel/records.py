@@ -28,6 +28,7 @@ class Record:
         "inputs",
         "kept",
         "late_inputs",
+        "learned",
         "mode",
         "outcome",
         "own_stale",
@@ -64,6 +65,7 @@ class Record:
         self.given: frozenset[str] = NOTHING  # names it wrote
         self.unbound: frozenset[str] = NOTHING  # those of them that it left unbound
         self.passed: frozenset[str] = NOTHING  # those of them that readers look behind
+        self.learned: frozenset[str] = NOTHING  # names it changed through sharing
         self.seconds: float | None = None
         self.direct: frozenset[tuple[str, str]] = frozenset()  # versions whose object it was handed to change
         self.spends: set[tuple[str, str]] = set()  # versions it spent

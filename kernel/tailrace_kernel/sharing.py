@@ -13,7 +13,7 @@ MAX_PARTS = 10_000  # objects looked at inside one value
 HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: classes that can be changed
 ATOMS = frozenset({int, float, str, bytes, bool, type(None), complex, range, type(...), type(NotImplemented)})
 CODE = (FunctionType, BuiltinFunctionType, MethodType)
-LIST_ITERATOR = type(iter([]))
+LIST_ITERATOR: type = type(iter([]))
 
 
 def immutable(value: Any) -> bool:

@@ -23,6 +23,7 @@ class Shown:
         self._unrest: dict[str, None] = {}  # names that may show something else than they should at rest
         self._aside: set[Version] = set()  # versions the namespace keeps beside the shown ones
         self._forget: list[Version] = []
+        self._adopt: list[tuple[str, str, str]] = []
 
     def unsettle(self, names: Iterable[str]) -> None:
         self._unrest.update(dict.fromkeys(names))
@@ -62,7 +63,7 @@ class Shown:
                 wants.append((name, None))
         if record.given is not writes:
             wants += self._outdated(record, writes)
-        if not (wants or save or self._forget):
+        if not (wants or save or self._forget or self._adopt):
             return STAY
         return self._directions(cell, wants, save)
 
@@ -78,7 +79,7 @@ class Shown:
 
     def _directions(self, cell: str, wants: list[Want], save: list[Version]) -> Directions:
         by, aside = self.by, self._aside
-        for name, writer in wants:
+        for name, _ in wants:
             shows = by.get(name)
             if shows is not None and shows != cell and (name, shows) not in save:
                 save.append((name, shows))
@@ -90,7 +91,9 @@ class Shown:
                 by.pop(name, None)
             else:
                 by[name] = writer
-        return Directions(tuple(save), self._take_forgotten(), tuple(wants))
+        adopted, self._adopt = tuple(self._adopt), []
+        forgotten, self._forget = tuple(self._forget), []
+        return Directions(adopted, tuple(save), forgotten, tuple(wants))
 
     def after(self, record: Record, writes: frozenset[str], unbound: frozenset[str]) -> None:
         """A run gave these names, but for those it left unbound."""
@@ -104,13 +107,14 @@ class Shown:
                 if len(writers.get(name, "")) != 1:
                     self._unrest[name] = None
 
-    def adopt(self, name: str, old: str, new: str) -> bool:
-        """The object of `old`'s version is `new`'s now; True if the namespace must move it, False if it is shown."""
+    def adopt(self, name: str, old: str, new: str) -> None:
+        """The object of `old`'s version is `new`'s now: it shares what `new` changed."""
         if self.by.get(name) == old:
             self.by[name] = new
-            self._unrest[name] = None
-            return False
-        return (name, old) in self._aside
+        elif (name, old) in self._aside and (name, old) not in self._forget:
+            self._adopt.append((name, old, new))
+            self._aside.add((name, new))
+        self._unrest[name] = None
 
     def lost(self, record: Record) -> list[str]:
         """The cell has no versions any more; returns the names that showed one of them."""
@@ -143,7 +147,7 @@ class Shown:
             if shows != want:
                 wants.append((name, want))
         self._unrest.clear()
-        if not (wants or self._forget):
+        if not (wants or self._forget or self._adopt):
             return STAY
         directions = self._directions("", wants, [])
         self._unrest.clear()
@@ -157,9 +161,3 @@ class Shown:
                 continue
             return writer if record.has(name) else None
         return None
-
-    def _take_forgotten(self) -> tuple[Version, ...]:
-        if not self._forget:
-            return ()
-        forgotten, self._forget = tuple(self._forget), []
-        return forgotten

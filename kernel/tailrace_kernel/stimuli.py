@@ -204,8 +204,10 @@ Event = (
 
 
 class Directions(Struct, frozen=True):
-    """For the namespace, in this order: put versions aside, drop versions, bind names (None: unbind)."""
+    """For the namespace, in this order: give versions to another cell (name, from, to), put what is shown aside,
+    drop versions, bind names (None: unbind)."""
 
+    adopt: tuple[tuple[str, str, str], ...] = ()
     save: tuple[Version, ...] = ()
     forget: tuple[Version, ...] = ()
     bind: tuple[tuple[str, str | None], ...] = ()

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec import UNSET
 
 from tailrace_kernel.agenda import Run
-from tailrace_kernel.facts import Analysis
+from tailrace_kernel.facts import NOTHING, Analysis
 from tailrace_kernel.gather import Gather
 from tailrace_kernel.graph import Delta
 from tailrace_kernel.reach import Reach, reach
@@ -34,13 +34,15 @@ class Structure:
             at = len(state.graph.places) if index is None else index
             delta = state.graph.insert(cell, facts, at)
         else:
-            delta = state.graph.put([(cell, facts)], None if index is None else self._moved(cell, index))
+            delta = state.graph.put(
+                [(cell, facts, self._learned(cell))], None if index is None else self._moved(cell, index)
+            )
         self._settle(delta, "edited", about=cell, added=(cell,) if new else ())
 
     def register_all(self, stimuli: tuple[CellRegistered, ...]) -> None:
         state = self._state
         added = tuple(s.cell_id for s in stimuli if s.cell_id not in state.records)
-        facts = [(s.cell_id, self._take(s)) for s in stimuli]
+        facts = [(s.cell_id, self._take(s), self._learned(s.cell_id)) for s in stimuli]
         delta = state.graph.put(facts, self._order([s.cell_id for s in stimuli]))
         self._settle(delta, "edited", added=added)
 
@@ -92,6 +94,11 @@ class Structure:
         if known is not None and not stimulus.analysis.parses:
             return known
         return reach(stimulus.analysis, call_time=state.rules.call_time)
+
+    def _learned(self, cell: str) -> frozenset[str]:
+        """What the last run found out holds for the code that ran."""
+        record = self._state.records[cell]
+        return record.learned if record.code == record.ran_code else NOTHING
 
     def _index(self, stimulus: CellRegistered) -> int | None:
         """Where the stimulus wants the cell, counted without the cell itself; None to leave it."""

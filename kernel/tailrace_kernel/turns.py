@@ -311,6 +311,7 @@ class Turns:
         graph = state.graph
         before = graph.learned.get(cell, NOTHING)
         if not finished.shared and not before:
+            record.learned = NOTHING
             return []
         at = graph.places.at
         own = graph.reach[cell].binds | (graph.changes[cell] - before)
@@ -321,13 +322,15 @@ class Turns:
                 continue
             if state.freshness.provider(cell, name) == owner:
                 found[name] = owner
-        names = frozenset(found)
+        names = record.learned = frozenset(found)
         touched: list[str] = []
         if names != before:
             delta = graph.learn(cell, names)
             state.graph_changed(delta)
             touched = [c for c in delta.cells if c in state.records]
             running.found_out = True
+            reads = graph.reads[cell]
+            record.inputs = {n: i for n, i in record.inputs.items() if n in reads or n not in before}
         for name, owner in found.items():
             state.shown.adopt(name, owner, cell)
         if names:
@@ -344,7 +347,7 @@ class Turns:
         for version in finished.recalled:
             recalled |= state.forks.pop(version, set())
         if recalled:
-            recalled.discard(running.record.id)
+            recalled = (recalled & state.records.keys()) - {running.record.id}
             for cell in recalled:
                 state.records[cell].ran_code = None
             changed = changed + state.freshness.update(recalled)

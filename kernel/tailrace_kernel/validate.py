@@ -1,5 +1,6 @@
 """Everything the machine keeps up to date step by step, computed anew from scratch and compared. For tests."""
 
+from tailrace_kernel.facts import NOTHING
 from tailrace_kernel.graph import Graph
 from tailrace_kernel.state import State
 
@@ -14,7 +15,7 @@ def same_graph(graph: Graph) -> None:
     """A graph built at once from the same facts is equal."""
     other = Graph(graph.rules)
     order = list(graph.places)
-    other.put([(cell, graph.reach[cell]) for cell in order])
+    other.put([(cell, graph.reach[cell], NOTHING) for cell in order])
     for cell, names in graph.learned.items():
         other.learn(cell, names)
     for what in ("reads", "writes", "changes", "writers", "bound", "later", "preds", "cycles", "blocked"):

@@ -102,6 +102,8 @@ class Namespace:
     def _follow(self, directions: Directions) -> Garbage:
         user, aside = self.user, self.aside
         garbage: Garbage = []
+        for name, old, new in directions.adopt:
+            aside[name, new] = aside[name, old]
         for name, writer in directions.save:
             if name in user:
                 aside[name, writer] = user[name]
@@ -143,20 +145,12 @@ class Namespace:
 
     def _may_copy(self, name: str, writer: str) -> bool:
         """Nothing but the name and the version put aside refers to it, and a shallow copy is independent."""
-        if self.aside.get((name, writer)) is not self.user[name]:
+        value = self.user[name]
+        if self.aside.get((name, writer)) is not value:
             return False
-        known = 2 + self._in_history(name) + (self._originals.get(name, {}).get(writer) is self.user[name])
+        known = self._known(value, name, writer) + (self._originals.get(name, {}).get(writer) is value)
+        del value
         return references(self.user, name) == known and flat(self.user[name])
-
-    def _in_history(self, name: str) -> int:
-        """References from the display history, which do not count."""
-        user = self.user
-        value = user[name]
-        out = user.get("Out")
-        count = sum(1 for mark in HISTORY if user.get(mark) is value and mark != name)
-        if type(out) is dict:
-            count += sum(1 for shown in out.values() if shown is value)
-        return count
 
     def _holders(self, execute: Execute, objects: Iterable[Any]) -> frozenset[Version]:
         """Versions that hold one of the objects or a part of it."""
@@ -183,37 +177,37 @@ class Namespace:
 
     def _recalled(self, execute: Execute, garbage: Garbage) -> frozenset[Version]:
         """Originals that somebody keeps since this run; those of this cell's own last run are gone."""
-        found = []
+        found: list[Version] = []
         for name in execute.writes:
             self._forget_original((name, execute.cell_id), garbage)
         for name in execute.reads:
-            for writer, original in list(self._originals.get(name, {}).items()):
-                known = 1 + (self.aside.get((name, writer)) is original) + (self.user.get(name) is original)
-                known += self._history_of(original)
-                del original
-                if references(self._originals[name], writer) > known:
-                    found.append((name, writer))
+            originals = self._originals.get(name, {})
+            found += [(name, writer) for writer in originals if self._is_kept_elsewhere(name, writer)]
         if self.rules.copies_recalled:
             for version in found:
                 self._forget_original(version, garbage)
             return frozenset(found)
         return frozenset()
 
-    def _history_of(self, value: Any) -> int:
+    def _is_kept_elsewhere(self, name: str, writer: str) -> bool:
+        originals = self._originals[name]
+        return references(originals, writer) > self._known(originals[writer], name, writer) + 1
+
+    def _known(self, value: Any, name: str, writer: str) -> int:
+        """References to a version of a name that do not count: the name, the version put aside, display history."""
         user = self.user
         out = user.get("Out")
-        count = sum(1 for mark in HISTORY if user.get(mark) is value)
-        if type(out) is dict:
-            count += sum(1 for shown in out.values() if shown is value)
-        return count
+        history = out.values() if type(out) is dict else ()
+        count = sum(1 for mark in HISTORY if mark != name and user.get(mark) is value)
+        count += sum(1 for shown in history if shown is value)
+        return count + (self.aside.get((name, writer)) is value) + (user.get(name) is value)
 
     def _kept(self, execute: Execute, prepared: Prepared, garbage: Garbage) -> frozenset[str]:
         """Names whose new value counts as the old one."""
         user, imports = self.user, execute.analysis.imports
-        kept = set()
-        for name, old in prepared.old.items():
-            if name in user and (name in imports and user[name] is old and self.rules.same_import):
-                kept.add(name)
+        kept: set[str] = set()
+        if self.rules.same_import:
+            kept = {n for n, old in prepared.old.items() if n in imports and user.get(n) is old}
         if execute.cutoff:
             kept |= self._unchanged(execute, prepared, garbage)
         return frozenset(kept)
@@ -221,7 +215,7 @@ class Namespace:
     def _unchanged(self, execute: Execute, prepared: Prepared, garbage: Garbage) -> set[str]:
         """Equal immutable values; mutable ones only when all that the cell writes is equal: then the old ones stay."""
         user, old = self.user, prepared.old
-        same = {name for name, value in old.items() if name in user and equal_values(value, user[name])}
+        same = {name for name in old if name in user and equal_values(old[name], user[name])}
         firm = {name for name in same if immutable(user[name])}
         if same != execute.writes or prepared.touched or prepared.copied:
             return firm
