@@ -33,7 +33,7 @@ async def main() -> None:
             cell = (await ask("create_cell", cellType="python"))["result"]["cellId"]
             await ask("cell_update", cellId=cell, code="print('six times seven is', 6 * 7)")
             await ask("run_cell", cellId=cell, until="run_finished")
-            await ask("delete_cell", cellId=cell)
+            await ask("delete_cell", cellId=cell, until="command:executed")
 
 
 asyncio.run(main())
