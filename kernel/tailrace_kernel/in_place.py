@@ -25,8 +25,8 @@ FUNCTIONS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("copyto", "putmask", "place", "fill_diagonal", "put_along_axis"), (0,)),
 }
 
-# Called by attribute (`list.append(x, 1)`), these receive the object as first argument.
-CONTAINER_TYPES = frozenset({"list", "dict", "set", "bytearray", "deque"})
+# Besides the builtin ones: types whose methods, taken from the type (`deque.append(x, 1)`), get the object first.
+CONTAINER_TYPES = frozenset({"deque", "OrderedDict", "defaultdict", "Counter"})
 
 # Results are fresh containers of the arguments' elements …
 HOLDING_FUNCTIONS = frozenset(

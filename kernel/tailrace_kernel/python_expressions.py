@@ -226,7 +226,7 @@ class Expressions:
     def _changes(self, node: ast.Call, name: str, receiver: Value | None, arguments: list[Value]) -> None:
         function = node.func
         if isinstance(function, ast.Attribute) and receiver is not None:
-            unbound = isinstance(function.value, ast.Name) and function.value.id in in_place.CONTAINER_TYPES
+            unbound = isinstance(function.value, ast.Name) and self._is_builtin(function.value.id)
             if name in in_place.METHODS and not unbound:
                 self.change(function.value, receiver)
             for keyword in node.keywords:
@@ -242,6 +242,9 @@ class Expressions:
             if position < len(node.args) and not isinstance(node.args[position], ast.Starred):
                 self.change(node.args[position], arguments[position])
 
+    def _is_builtin(self, name: str) -> bool:
+        return (name in BUILTINS or name in in_place.CONTAINER_TYPES) and name not in self.names.state.bound
+
     def _opacity(self, node: ast.Call) -> None:
         if not isinstance(node.func, ast.Name) or node.func.id in self.names.state.bound:
             return
@@ -254,7 +257,7 @@ class Expressions:
         method = isinstance(node.func, ast.Attribute)
         shared = _shared(name, callee, arguments, method=method)
         given = [*arguments, *keywords]
-        builtin = not method and name in BUILTINS and name not in self.names.state.bound
+        builtin = not method and self._is_builtin(name)
         makes = callee.calls is not None and callee.calls.makes_callables
         calls = [callee.calls] if makes else []
         carries = NO_CARRIES if builtin else called([callee, *given])

@@ -26,6 +26,7 @@ from tailrace_kernel.python_state import State, join
 from tailrace_kernel.python_values import Value, either
 
 MAX_MAGIC_DEPTH = 5  # a cell magic's body may hold a cell magic
+MAX_FINALS = 4  # `finally` inside `finally`: each is walked for success and for failure, deeper ones for both at once
 MAX_MORE_ROUNDS = 3  # through a loop's body; one less in each loop inside
 LAZY_ANNOTATIONS = sys.version_info >= (3, 14)
 
@@ -45,6 +46,7 @@ class Statements:
         self.magic_depth = magic_depth
         self.expressions = Expressions(names, self._body_effects, self._run_magic)
         self.loops: list[Loop] = []
+        self.open_finals = 0
         self._handlers: dict[type[ast.AST], Callable[..., None]] = {
             ast.Expr: self._expression,
             ast.Assign: self._assign,
@@ -139,7 +141,7 @@ class Statements:
             self.expressions.use(node.target.value)
         in_body = self.names.is_function and self.names.scope.kind is not ScopeKind.CLASS
         if not self.lazy_annotations and not in_body:
-            self.expressions.use(node.annotation)
+            self.expressions.value(node.annotation)
 
     def _delete(self, node: ast.Delete) -> None:
         for target in node.targets:
@@ -320,8 +322,13 @@ class Statements:
     def _finally(self, node: ast.Try, normal: State, failed: State, leaving: list[int]) -> State:
         final = Attempt()
         self.names.attempts.append(final)
-        self._branch(failed, node.finalbody)
-        end = self._branch(normal, node.finalbody)
+        self.open_finals += 1
+        if self.open_finals > MAX_FINALS:
+            end = self._branch(join([normal, failed]), node.finalbody)
+        else:
+            self._branch(failed, node.finalbody)
+            end = self._branch(normal, node.finalbody)
+        self.open_finals -= 1
         self.names.attempts.pop()
         for loop, count in zip(self.loops, leaving, strict=True):
             for state in (loop.breaks + loop.continues)[count:]:
@@ -384,8 +391,8 @@ class Statements:
         self.expressions.use_all(defaults(node.args))
         parameters = _type_parameters(node)
         scope = self._enter_type_scope(parameters)
-        if not self.lazy_annotations:
-            self.expressions.use_all(annotations(node))
+        for annotation in annotations(node) if not self.lazy_annotations else ():
+            self.expressions.value(annotation)
         effects = self._body_effects(node)
         self.names.scope = scope
         self.names.define(effects)
@@ -396,7 +403,7 @@ class Statements:
         names = self.names
         decorators = [self.expressions.use(decorator) for decorator in node.decorator_list]
         outer = self._enter_type_scope(_type_parameters(node))
-        bases = either([self.expressions.use(base) for base in node.bases])
+        bases = either([self.expressions.value(base) for base in node.bases])  # a subclass calls nothing yet
         self.expressions.use_all(keyword.value for keyword in node.keywords)
         names.made.append([])
         names.scope = names.scope.child(ScopeKind.CLASS, block_bindings(node.body), node.name)

@@ -78,6 +78,7 @@ READS_AND_WRITES = [
     ("async def f():\n  async for i in s: pass\n  async with c as d: await d", "s c", "f"),
     ("x = await f()", "f", "x"),
     ("raise E(m) from c", "E m c", ""),
+    ("class A:\n  def m(self): return h\nclass B(A): pass\ndef h(a: A): pass", "", "A B h"),
 ]
 
 
@@ -105,6 +106,7 @@ CHANGES = [
     ("setattr(x, 'a', 1)", "x", "x"),
     ("x = []\nx.append(1)", "", ""),
     ("[x.append(i) for i in r]", "x", "x"),
+    ("object.__setattr__(x, 'a', 1)", "x", "x"),
     ("if c: x = []\nx.append(1)", "x", "x"),
     ("x.get(k).append(1)", "x", "x"),
     ("x.setdefault(k, []).append(1)", "x", "x"),
@@ -279,6 +281,15 @@ def test_nesting_without_end_is_an_answer() -> None:
     assert analyze("x = " + "+".join(["a"] * 900)).reads == names("a")
     assert analyze("if a: x = 1\n" + "".join(f"elif b{i}: x = {i}\n" for i in range(80))).may_bind == names("x")
     assert not analyze("(" * 5000 + ")" * 5000).parses
+
+
+def test_deep_nesting_takes_no_time() -> None:
+    nested = "x = 1\n"
+    for _ in range(8):  # CPython itself doubles its work with each
+        nested = "try:\n  pass\nfinally:\n" + "".join(f" {line}\n" for line in nested.splitlines())
+    assert analyze(nested).binds == names("x")
+    loops = "".join(" " * depth + f"for i{depth} in r:\n" for depth in range(15)) + " " * 15 + "a = b; b = c; del d\n"
+    assert analyze(loops).may_bind >= names("a b")
 
 
 def run(facts: Analysis, namespace: dict[str, Any]) -> Any:
