@@ -120,6 +120,9 @@ class NotebookFile:
             return changed
         last = self._last
         document = self._document(cells, last, outputs, settings, blob)
+        if document.cells and not same_cells(document.cells, cells):
+            message = f"{self.path.name} was not saved: its format could not say what the notebook holds."
+            raise TailraceError(ErrorCode.INTERNAL, message)
         raw = _encode(document.text, last)
         file_hash = _hash(raw)
         if file_hash == last.file_hash:

@@ -13,7 +13,6 @@ from typing import Any
 from jupytext.cell_reader import DoublePercentScriptCellReader
 from jupytext.cell_to_text import DoublePercentCellExporter
 from jupytext.header import header_to_metadata_and_cell
-from jupytext.languages import _JUPYTER_LANGUAGES
 from jupytext.pep8 import pep8_lines_between_cells
 from msgspec.structs import replace as struct_replace
 from nbformat.notebooknode import from_dict
@@ -289,6 +288,3 @@ def _export(cell: StoredCell, code: str, extra: Metadata, chunk: Chunk | None, m
     node = from_dict({"cell_type": kind, "source": source, "metadata": metadata})  # type: ignore[no-untyped-call]
     exporter = DoublePercentCellExporter(node, "python", {**_FORMAT, "comment_magics": magics})
     return [line for text in exporter.cell_to_text() for line in text.split("\n")]
-
-
-assert "sql" in _JUPYTER_LANGUAGES  # what `language="sql"` rests on
