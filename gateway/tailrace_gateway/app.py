@@ -40,7 +40,7 @@ def create_app(config: Config, *, kernels: Kernels | None = None, static: Path =
 
     async def stop(_app: web.Application) -> None:
         await notebooks.close()
-        await routes.close_sockets(RESTART, "the gateway stops")
+        await routes.close_sockets(RESTART)
 
     app.on_shutdown.append(stop)
     return app

@@ -73,6 +73,7 @@ from tailrace_protocol.objects import KernelState, Member
 
 log = logging.getLogger(__name__)
 
+BUG = TailraceError(ErrorCode.INTERNAL, "The gateway has a bug: its log tells the story.")
 Work = Callable[[], Awaitable[None] | None]
 Effectful = (
     CreateCell | CellUpdate | DeleteCell | MoveCell | SetCell | SetNotebook | Undo | Redo
@@ -245,8 +246,7 @@ class Notebook:
             self._refuse(client, command.id, error)
         except Exception:
             log.exception("command %s of client %s failed", type(command).__name__, client.id)
-            message = "The gateway has a bug: its log tells the story."
-            self._refuse(client, command.id, TailraceError(ErrorCode.INTERNAL, message))
+            self._refuse(client, command.id, BUG)
 
     def _query(self, client: Client, command: Complete | Inspect | VariablePage | TablePage) -> None:
         ask(
@@ -273,7 +273,13 @@ class Notebook:
         cause = Cause(client=client.id, id=command.id)
         pending = self._pendings.begin(applied.record.command, cause, getattr(command, "cell_id", None))
         self._tell(applied)
-        self._effects(command, applied, pending, run_id or "")
+        try:
+            self._effects(command, applied, pending, run_id or "")
+        except TailraceError as error:
+            self._pendings.fail(pending, error)
+        except Exception:
+            log.exception("effects of %s of client %s failed", applied.record.command, client.id)
+            self._pendings.fail(pending, BUG)
         self._pendings.seal(pending)
 
     async def _make_durable(self, outcome: Applied) -> Applied:

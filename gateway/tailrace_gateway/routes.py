@@ -27,6 +27,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 log = logging.getLogger(__name__)
 
 BUG = 1011  # close code
+LOGGED_OUT = 4401  # close code
 MAX_IMPORT = 64 * 2**20  # bytes of a notebook file
 LOGIN_BODY = 4 * 2**10  # bytes
 BY_SOCKET = "Cells and connections change through the WebSocket only: GET /api/v1/ws/notebook/{id}, then send frames."
@@ -56,7 +57,7 @@ class Routes:
         self._notebooks = notebooks
         self._credentials = credentials
         self._static = static
-        self._sockets: dict[str, set[web.WebSocketResponse]] = {}  # session -> its sockets
+        self._connections: dict[str, set[Connection]] = {}  # session (empty: programs) -> its sockets
 
     def table(self) -> list[Route]:
         one = "/api/v1/notebooks/{id}"
@@ -119,7 +120,7 @@ class Routes:
         if session is not None:
             self._credentials.log_out(session)
             gone = TailraceError(ErrorCode.NOT_LOGGED_IN, "You logged out.")
-            await asyncio.gather(*(refuse(socket, 4401, gone) for socket in [*self._sockets.get(session, ())]))
+            await asyncio.gather(*(one.close(LOGGED_OUT, gone) for one in [*self._connections.get(session, ())]))
         response = web.Response(status=204)
         response.del_cookie(self._credentials.cookie, path="/")
         return response
@@ -204,25 +205,30 @@ class Routes:
         identity = _identity(request)
         socket = new_socket()
         await socket.prepare(request)
-        sockets = self._sockets.setdefault(identity.session or "", set())
-        sockets.add(socket)
         try:
             notebook = await self._notebooks.get(_notebook_id(request))
-            await Connection(socket, notebook, identity, self._credentials).serve()
+            await self._connect(Connection(socket, notebook, identity, self._credentials), identity)
         except TailraceError as error:
             await refuse(socket, GONE, error)
         except Exception:
             log.exception("a socket of notebook %s failed", request.match_info["id"])
             bug = TailraceError(ErrorCode.INTERNAL, "The gateway has a bug: its log tells the story.")
             await refuse(socket, BUG, bug)
-        finally:
-            sockets.discard(socket)
         return socket
 
-    async def close_sockets(self, code: int, reason: str) -> None:
+    async def _connect(self, connection: Connection, identity: Identity) -> None:
+        group = self._connections.setdefault(identity.session or "", set())
+        group.add(connection)
+        try:
+            await connection.serve()
+        finally:
+            group.discard(connection)
+
+    async def close_sockets(self, code: int) -> None:
         """Every socket that is still open, attached or not."""
-        sockets = [socket for group in self._sockets.values() for socket in group]
-        await asyncio.gather(*(socket.close(code=code, message=reason.encode()) for socket in sockets))
+        stops = TailraceError(ErrorCode.INTERRUPTED, "The gateway stops: reconnect.")
+        connections = [connection for group in self._connections.values() for connection in group]
+        await asyncio.gather(*(connection.close(code, stops) for connection in connections))
 
     # About the gateway
 

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 PROTOCOLS: dict[str, Encoding] = {"tailrace.v1.json": "json", "tailrace.v1.msgpack": "msgpack"}
 SILENCE = 20.0  # seconds without a frame until a ping, and again until the end
+CLOSE_SECONDS = 15.0  # for what waits, and for the peer's answer to the close frame
 BAD_FIRST_FRAME = 4400
 NOT_LOGGED_IN = 4401
 ENDS = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
@@ -79,13 +80,21 @@ class Connection:
         self._identity = identity
         self._credentials = credentials
         self._encoding = encoding_of(socket)
+        self._client: Client | None = None
+
+    async def close(self, code: int, error: TailraceError) -> None:
+        """End the socket from outside, with what waits for it sent first."""
+        if self._client is not None:
+            self._client.close(code, error.code.value)
+        else:
+            await refuse(self._socket, code, error)
 
     async def serve(self) -> None:
         """Until the client leaves, is silent for too long, or is cut."""
         command = await self._first_frame()
         if command is None:
             return
-        client = Client(
+        client = self._client = Client(
             command.client or secrets.token_urlsafe(12),
             SocketTransport(self._socket),
             self._encoding,
@@ -102,8 +111,9 @@ class Connection:
         finally:
             self._notebook.leave(client)
             client.close(WSCloseCode.OK, "")
-            writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
+            # The writer closes the socket: returning before that would cut it without a close frame.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(writer, CLOSE_SECONDS)
 
     async def _first_frame(self) -> Attach | None:
         """The attach frame with the right page key; anything else closes the socket."""

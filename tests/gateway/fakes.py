@@ -11,7 +11,7 @@ from tailrace_gateway.library import Found
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.kernel_messages import AttachReply
 
-NO_GRAPH = {"added_edges": [], "removed_edges": []}
+NO_GRAPH: dict[str, list[Any]] = {"added_edges": [], "removed_edges": []}
 _numbers = itertools.count(1)
 
 
@@ -31,6 +31,7 @@ class FakeKernel:
         self.inputs: list[tuple[str, str]] = []
         self.codes: dict[str, str] = {}
         self.holds_runs = False  # a run starts and does not end
+        self.silent: set[str] = set()  # kinds that get no reply
         self.stopped = False
         self.start_error: TailraceError | None = None
 
@@ -48,6 +49,8 @@ class FakeKernel:
         self.asked.append((kind, content))
         reply: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
         given = self.answers.get(kind)
+        if kind in self.silent:
+            return Asked(msg_id, reply)
         if isinstance(given, Exception):
             reply.set_exception(given)
         else:
@@ -69,7 +72,7 @@ class FakeKernel:
                 return {}
             case "configure_db":
                 url = {"redacted_url": "postgresql://u:***@h/d", "driver": "psycopg", "server_version": "17"}
-                return {"name": content["name"], "dialect": "postgresql", "seconds": 0.01, **url}
+                return {"name": content.get("name", "default"), "dialect": "postgresql", "seconds": 0.01, **url}
             case "complete":
                 return {"matches": ["print"], "cursor_start": 0, "cursor_end": 2, "metadata": {}}
             case _:

@@ -80,10 +80,10 @@ class Gateway:
             yield socket
 
     @asynccontextmanager
-    async def client(self, name: str = "c1", **attach: Any) -> AsyncIterator["Client"]:
+    async def client(self, client_id: str = "c1", **attach: Any) -> AsyncIterator["Client"]:
         async with self.socket() as socket:
-            client = Client(socket, name)
-            await client.send("attach", client=name, **attach)
+            client = Client(socket, client_id)
+            await client.send("attach", client=client_id, **attach)
             yield client
 
 
