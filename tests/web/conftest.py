@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.chromium import FLAGS, chromium_path
 from tests.gateway_process import GatewayProcess, running_gateway
@@ -15,7 +15,11 @@ RESULTS = Path(__file__).parents[2] / "test-results"
 BENIGN = re.compile(
     r"net::ERR_CONNECTION_REFUSED"  # the gateway is stopped on purpose
     r"|WebSocket connection to .* failed"
+    r"|^Executing inline event handler violates"  # the sanitiser's own document meets hostile HTML: blocked is right
 )
+
+
+expect.set_options(timeout=20_000)  # milliseconds; a loaded machine is slow, and a passing test never waits this long
 
 
 @pytest.fixture(scope="session")
@@ -27,9 +31,11 @@ def browser(no_process_left: None) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    folder = tmp_path_factory.mktemp("served")
-    with running_gateway(folder, tmp_path_factory.mktemp("log") / "gateway.log") as gateway:
+def gateway(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[GatewayProcess]:
+    RESULTS.mkdir(exist_ok=True)
+    log = RESULTS / f"{request.module.__name__.rpartition('.')[2]}.log"
+    log.unlink(missing_ok=True)
+    with running_gateway(tmp_path_factory.mktemp("served"), log) as gateway:
         yield gateway
 
 

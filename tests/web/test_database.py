@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from playwright.sync_api import expect
-from tests.postgres import PostgresServer
+from tests.postgres import Postgres
 
 from tests.web.notebook_page import NotebookPage
 
@@ -12,7 +12,7 @@ TYPING_PAUSE = 1_600
 
 
 def connect(tab: NotebookPage, url: str) -> None:
-    field = tab.page.get_by_test_id("db")
+    field = tab.page.get_by_role("textbox", name="Database connection")
     field.fill(url)
     field.press("Enter")
 
@@ -30,24 +30,30 @@ def test_duckdb_reads_a_frame_by_name(open_notebook: Open) -> None:
     tab.expect_output(2, "total is 3")
 
 
-def test_postgres_and_a_wrong_password(open_notebook: Open, postgres: PostgresServer) -> None:
+def rows(postgres: Postgres) -> object:
+    return postgres.administer("SELECT count(*) FROM t")[0][0]
+
+
+def test_postgres_and_a_wrong_password(open_notebook: Open, postgres: Postgres) -> None:
+    version = str(postgres.administer("SELECT current_setting('server_version')")[0][0])
     tab = open_notebook("SQL:SELECT current_setting('server_version') AS version")
     tab.wait_kernel()
     connect(tab, postgres.url)
     status = tab.page.get_by_test_id("db-status")
     expect(status).to_contain_text("postgresql")
     tab.run(0)
-    expect(tab.cell(0).locator(".outputs table")).to_contain_text(postgres.version)
-    connect(tab, postgres.url_with_password("not-the-password-7c1"))
+    expect(tab.cell(0).locator(".outputs table")).to_contain_text(version)
+    connect(tab, postgres.url_with(password="not-the-password-7c1"))
     expect(status).to_contain_text("password", timeout=10_000)
     assert "not-the-password-7c1" not in tab.page.content()
     tab.run(0)
-    expect(tab.cell(0).locator(".outputs table")).to_contain_text(postgres.version)
+    expect(tab.cell(0).locator(".outputs table")).to_contain_text(version)
 
 
-def test_the_timer_never_runs_a_write(open_notebook: Open, postgres: PostgresServer) -> None:
-    postgres.execute("DROP TABLE IF EXISTS t")
-    postgres.execute("CREATE TABLE t AS SELECT generate_series(1, 5) AS n")
+def test_the_timer_never_runs_a_write(open_notebook: Open, postgres: Postgres) -> None:
+    postgres.administer("DROP TABLE IF EXISTS t")
+    postgres.administer("CREATE TABLE t AS SELECT generate_series(1, 5) AS n")
+    postgres.administer(f"ALTER TABLE t OWNER TO {postgres.user}")
     tab = open_notebook("SQL:SELECT count(*) AS n FROM t", clock=True)
     tab.wait_kernel()
     connect(tab, postgres.url)
@@ -61,7 +67,7 @@ def test_the_timer_never_runs_a_write(open_notebook: Open, postgres: PostgresSer
     tab.page.clock.run_for(TYPING_PAUSE)
     expect(tab.cell(0)).to_have_attribute("data-status", "stale")
     tab.page.clock.run_for(10 * TYPING_PAUSE)
-    assert postgres.scalar("SELECT count(*) FROM t") == 5
+    assert rows(postgres) == 5
     tab.run(0)
     tab.expect_status(0, "success")
-    assert postgres.scalar("SELECT count(*) FROM t") == 0
+    assert rows(postgres) == 0
