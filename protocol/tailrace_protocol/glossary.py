@@ -203,4 +203,6 @@ OBJECTS: dict[str, str] = {
     "GraphCell": "One node of the graph.",
     "Variable": "One name of the namespace; `size` in bytes.",
     "StatusChange": "One step of a cell's status.",
+    "SchemaNode": "A schema, table, view or column of a database.",
+    "TableColumn": "A column, with its type in the database's or pandas' word.",
 }

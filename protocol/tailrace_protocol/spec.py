@@ -89,14 +89,15 @@ def limits_table() -> str:
 
 
 def _objects(structs: Iterable[Struct]) -> str:
-    rows = sorted((f"`{struct.__name__}`", _fields(struct), glossary.OBJECTS[struct.__name__]) for struct in structs)
-    return _table(("object", "fields", "meaning"), rows)
+    named = {struct.__name__: struct for struct in structs}
+    return _table(("object", "fields", "meaning"), _rows(dict(sorted(named.items())), glossary.OBJECTS))
 
 
 def _rows(
     structs: Mapping[str, Struct], meanings: Mapping[str, str], hidden: Iterable[str] = ()
 ) -> Iterator[tuple[str, str, str]]:
     for kind, struct in structs.items():
+        assert kind in meanings, f"glossary.py has no sentence for {kind}: write one"
         yield f"`{kind}`", _fields(struct, frozenset(hidden)), meanings[kind]
 
 
