@@ -229,6 +229,7 @@ class Expressions:
             unbound = isinstance(function.value, ast.Name) and self._is_builtin(function.value.id)
             if name in in_place.METHODS and not unbound:
                 self.change(function.value, receiver)
+                self.names.enrich(root_name(function.value), either(arguments))
             for keyword in node.keywords:
                 constant = isinstance(keyword.value, ast.Constant) and not keyword.value.value
                 if keyword.arg == "inplace" and not constant:

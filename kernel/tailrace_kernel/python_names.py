@@ -84,8 +84,8 @@ class Names:
                 self.record.changed.add(name)
 
     def enrich(self, root: str | None, value: Value) -> None:
-        """Something callable was stored into the object that `root` names."""
-        part = value.callable_part()
+        """`value` was stored into the object that `root` names: that one holds it from now on."""
+        part = value.inside()
         if root is None or part is UNKNOWN:
             return
         key = self.scope.variable(root).key

@@ -123,9 +123,9 @@ class Statements:
         if isinstance(target, ast.Name):
             before = self.names.load(target.id)
             self.names.use(before)
-            self.expressions.use(node.value)
+            added = self.expressions.use(node.value)
             self.names.change(before, target.id)
-            self.names.bind(target.id, Value(before.same, before.parts))
+            self.names.bind(target.id, either((before, added.inside())))
             return
         if isinstance(target, ast.Subscript):
             self.expressions.use(target.slice)

@@ -129,6 +129,10 @@ CHANGES = [
     ("with x as y: y.append(1)", "x", ""),
     ("match x:\n  case [a, *b]: a.append(b)", "x", ""),
     ("(y := x).append(1)", "x", ""),
+    ("y = []\ny.append(x)\ny[0].append(1)", "x", ""),
+    ("y = {}\ny['k'] = x\nfor v in y.values(): v.clear()", "x", ""),
+    ("y = []\ny += [x]\ny[0].append(1)", "x", ""),
+    ("y = []\ny.append(x)\ny.append(2)", "", ""),
     # by functions of the cell, where they are used
     ("def f(): x.append(1)\nf()", "x", "x"),
     ("def f(): x.append(1)", "", ""),
@@ -201,6 +205,8 @@ CARRIES = [
     ("class G(Base): pass", {"G": {Carry("Base", False)}}),
     ("a, b = f, g", {"a": {Carry("f", False)}, "b": {Carry("g", False)}}),
     ("g = len(x)", {}),
+    ("g = []\ng.append(f)", {"g": {Carry("f", False)}}),
+    ("g = f\ng += h", {"g": {Carry("f", False), Carry("h", False)}}),
     ("g = f\ng = 1", {}),
 ]
 
