@@ -14,6 +14,7 @@ from tailrace_kernel.facts import CallEffects, Diagnostic, Effect
 from tailrace_kernel.ipython_syntax import to_python
 from tailrace_kernel.python_expressions import Expressions, root_name
 from tailrace_kernel.python_names import Attempt, Names, called, class_value
+from tailrace_kernel.python_patterns import is_irrefutable, match_pattern
 from tailrace_kernel.python_scopes import (
     Scope,
     ScopeKind,
@@ -340,49 +341,15 @@ class Statements:
         ends: list[State] = []
         for case in node.cases:
             before = self.state.copy()
-            self._pattern(case.pattern, subject)
+            match_pattern(case.pattern, subject, self.names, self.expressions)
             if case.guard is not None:
                 self.expressions.use(case.guard)
             matched = self.state.copy()
             ends.append(self._branch(matched, case.body))
             self.state = join([before, matched])
-            if case.guard is None and _irrefutable(case.pattern):
+            if case.guard is None and is_irrefutable(case.pattern):
                 self.state.live = False
         self.state = join([*ends, self.state])
-
-    def _pattern(self, pattern: ast.pattern, subject: Value) -> None:
-        match pattern:
-            case ast.MatchValue(value=value):
-                self.expressions.use(value)
-            case ast.MatchAs(pattern=inner, name=name):
-                if inner is not None:
-                    self._pattern(inner, subject)
-                if name is not None:
-                    self.names.bind(name, subject)
-            case ast.MatchStar(name=name):
-                if name is not None:
-                    self.names.bind(name, subject.inside())
-            case ast.MatchSequence(patterns=patterns):
-                for inner in patterns:
-                    self._pattern(inner, subject.element())
-            case ast.MatchOr(patterns=patterns):
-                ends = []
-                entry = self.state
-                for inner in patterns:
-                    self.state = entry.copy()
-                    self._pattern(inner, subject)
-                    ends.append(self.state)
-                self.state = join(ends)
-            case ast.MatchMapping(keys=keys, patterns=patterns, rest=rest):
-                self.expressions.use_all(keys)
-                for inner in patterns:
-                    self._pattern(inner, subject.element())
-                if rest is not None:
-                    self.names.bind(rest, subject.inside())
-            case ast.MatchClass(cls=cls, patterns=patterns, kwd_patterns=keyword_patterns):
-                self.expressions.use(cls)
-                for inner in [*patterns, *keyword_patterns]:
-                    self._pattern(inner, subject.element())
 
     # Definitions
 
@@ -494,15 +461,3 @@ def _swallows(context: ast.expr) -> bool:
     callee = context.func if isinstance(context, ast.Call) else context
     name = callee.attr if isinstance(callee, ast.Attribute) else root_name(callee) or ""
     return any(word in name.lower() for word in ("suppress", "raises", "ignore", "capture", "swallow"))
-
-
-def _irrefutable(pattern: ast.pattern) -> bool:
-    match pattern:
-        case ast.MatchAs(pattern=None):
-            return True
-        case ast.MatchAs(pattern=inner) if inner is not None:
-            return _irrefutable(inner)
-        case ast.MatchOr(patterns=patterns):
-            return any(_irrefutable(inner) for inner in patterns)
-        case _:
-            return False
