@@ -70,19 +70,48 @@ class Freshness:
                 heap.append((graph.rank(cell), cell))
         return self._spread(heap)
 
-    def replaced(self, cell: str) -> list[str]:
-        """After a run of `cell`: judge it and its readers; a reader that is stale already costs nothing."""
-        graph, records = self._graph, self._records
-        record = records[cell]
-        self._judge(record)
-        heap = [(graph.rank(cell), cell)]
+    def replaced(self, record: Record, *, certain: bool) -> list[str]:
+        """After a run: judge the cell and its readers; returns others whose answer changed, in rank order.
+
+        `certain`: nothing but this run happened since it began, so its inputs are those it was given.
+        """
+        graph, records, cell = self._graph, self._records, record.id
+        if certain:
+            record.own_stale = False
+        else:
+            self._judge(record)
+        heap: list[tuple[int, str]] = []
+        changed: list[str] = []
+        fresh = not record.own_stale and cell not in graph.blocked and self._writers_fresh(record)
+        turned = fresh != record.fresh
+        record.fresh = fresh
         for reader in graph.succs[cell]:
             follower = records[reader]
-            if not follower.own_stale:
+            if follower.own_stale:
+                continue
+            if record.kept or not self._consulted(follower, cell):
                 self._judge(follower)
-                if follower.fresh or not follower.own_stale:
+                if follower.fresh == follower.own_stale or turned:
                     heap.append((graph.rank(reader), reader))
-        return self._spread(heap)
+            else:
+                follower.own_stale = True
+                if follower.fresh:
+                    follower.fresh = False
+                    changed.append(reader)
+                    heap += [(graph.rank(r), r) for r in graph.succs[reader] if records[r].fresh]
+        if heap:
+            changed += [c for c in self._spread(heap) if c != cell]
+        if len(changed) > 1:
+            changed.sort(key=graph.rank)
+        return changed
+
+    def _consulted(self, reader: Record, cell: str) -> bool:
+        """Whether the reader's last run took a name from this cell first, so that a new generation makes it stale."""
+        for name in self._graph.preds[reader.id][cell]:
+            consulted = reader.inputs.get(name)
+            if consulted is not None and consulted[0][0] == cell:
+                return True
+        return False
 
     def _judge(self, record: Record) -> None:
         cell = record.id

@@ -19,6 +19,7 @@ class Running:
 
     __slots__ = (
         "code",
+        "edits",
         "entry",
         "found_out",
         "inputs",
@@ -31,7 +32,8 @@ class Running:
         "writes",
     )
 
-    def __init__(self, record: Record, entry: Entry, inputs: Inputs, late_inputs: Inputs) -> None:
+    def __init__(self, record: Record, entry: Entry, inputs: Inputs, late_inputs: Inputs, edits: int) -> None:
+        self.edits = edits
         self.record = record
         self.entry = entry
         self.run_id = entry.runs[0].id
@@ -58,6 +60,7 @@ class State:
         self.cutoff = False
         self.disabled = 0  # cells with mode `disabled`
         self.graph_version = 0
+        self.edits = 0  # changes of structure so far
         self.forks: dict[Version, set[str]] = {}  # version → cells that worked on copies of its object
         self.then: dict[str, dict[str, None]] = {}  # cell → cells that read it at their last run and do so no more
         self.events: list[Event] = []
@@ -161,6 +164,7 @@ class State:
     def graph_changed(self, delta: Delta, added: tuple[str, ...] = (), removed: tuple[str, ...] = ()) -> None:
         """Take what a change of the graph means for names, order and readers of the last run."""
         self._off.clear()
+        self.edits += 1
         self.shown.unsettle(delta.names)
         for edge in delta.removed:
             reader = self.records.get(edge.to)

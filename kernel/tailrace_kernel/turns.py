@@ -158,7 +158,8 @@ class Turns:
         state, cell = self._state, record.id
         graph = state.graph
         later = graph.later[cell]
-        running = Running(record, entry, survey.inputs, state.freshness.inputs(later) if later else {})
+        late = state.freshness.inputs(later) if later else {}
+        running = Running(record, entry, survey.inputs, late, state.edits)
         state.running = running
         agenda = state.agenda
         agenda.take(cell)
@@ -236,16 +237,15 @@ class Turns:
         record.unbound = unbound
         record.passed = frozenset(n for n in unbound if not state.graph.stops(record.id, n)) if unbound else NOTHING
         removed = self._show_names(record, writes, unbound, ok=ok)
-        judged = self._spend(running, finished)
-        changed = state.freshness.replaced(record.id)
+        judged = self._spend(running, finished) if changes_objects(record, finished) else []
+        certain = running.edits == state.edits and not judged
+        changed = state.freshness.replaced(record, certain=certain)
         if judged:
-            changed += state.freshness.update(judged)
+            changed += [c for c in state.freshness.update(judged) if c != record.id and c not in changed]
         self._end(record, running, finished)
-        if writes or removed:
-            written = (
-                tuple(sorted(writes - unbound)) if ok and len(writes) > 1 else tuple(writes - unbound if ok else ())
-            )
-            state.events.append(VariablesChanged(written, tuple(sorted(removed)) if removed else ()))
+        if writes:
+            written = tuple(writes - unbound if unbound else writes) if ok else ()
+            state.events.append(VariablesChanged(written, tuple(removed)))
         return changed
 
     def _renew(self, record: Record, finished: CellFinished) -> None:
@@ -259,15 +259,15 @@ class Turns:
             for name in record.given:
                 state.forks.pop((name, record.id), None)
 
-    def _show_names(self, record: Record, writes: frozenset[str], unbound: frozenset[str], *, ok: bool) -> list[str]:
+    def _show_names(self, record: Record, writes: frozenset[str], unbound: frozenset[str], *, ok: bool) -> frozenset[str]:
         shown = self._state.shown
         if ok:
             shown.after(record, writes, unbound)
-            return list(unbound)
+            return unbound
         for name in writes:
             shown.by.pop(name, None)
         shown.unsettle(writes)
-        return list(writes)
+        return writes
 
     def _end(self, record: Record, running: Running, finished: CellFinished) -> None:
         """Show the outcome of the run; an edit made meanwhile makes a success stale at once."""
@@ -350,7 +350,7 @@ class Turns:
             recalled = (recalled & state.records.keys()) - {running.record.id}
             for cell in recalled:
                 state.records[cell].ran_code = None
-            changed = changed + state.freshness.update(recalled)
+            changed = changed + [c for c in state.freshness.update(recalled) if c not in changed]
         if follow:
             if recalled:
                 self._gather.again(recalled, entry, KernelReason(code="made_again", from_cells=(running.record.id,)))
@@ -359,7 +359,7 @@ class Turns:
             if running.found_out or running.record.passed != running.passed_before:
                 self._gather.readers(self._stale_readers(running.record.id), running.record.id, entry)
         if changed:
-            state.refresh([c for c in changed if c != running.record.id], "inputs_changed", run_id=running.run_id)
+            state.refresh(changed, "inputs_changed", run_id=running.run_id)
 
     def _stale_readers(self, cell: str) -> list[str]:
         """Readers below that the run gave something else than the request could foresee."""
@@ -391,7 +391,7 @@ class Turns:
         record.inputs = survey.inputs
         record.late_inputs = state.freshness.inputs(state.graph.later[cell])
         record.given, record.unbound, record.passed = state.graph.writes[cell], NOTHING, NOTHING
-        changed = state.freshness.replaced(cell)
+        changed = state.freshness.replaced(record, certain=False)
         state.events.append(UpstreamFailed(cell, run_id, evalue, (name,), (writer,)))
         state.show(record, "error", reason, run_id)
         if gone:
@@ -402,7 +402,7 @@ class Turns:
         if changed:
             if entry.follow:
                 self._gather.stale(changed, cell, entry)
-            state.refresh([c for c in changed if c != cell], "inputs_changed", run_id=run_id)
+            state.refresh(changed, "inputs_changed", run_id=run_id)
 
     # Runs
 
@@ -445,3 +445,16 @@ class Turns:
             state.events.append(
                 RunFinished(run_id=run.id, status=status, success=run.success, error=run.error, skipped=run.skipped)  # type: ignore[arg-type]
             )
+
+
+def changes_objects(record: Record, finished: CellFinished) -> bool:
+    """Whether this run or the one before had to do with objects that others hold."""
+    return bool(
+        finished.touched
+        or finished.copied
+        or finished.shared
+        or finished.spent
+        or record.direct
+        or record.spends
+        or record.learned
+    )
