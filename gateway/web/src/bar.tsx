@@ -6,6 +6,7 @@ import { ConnectionChip, KernelChip } from "./chips";
 import { useNotebook } from "./context";
 import { DbField } from "./db_field";
 import { Icon } from "./icons";
+import { RunAll } from "./run_all";
 import { ThemeButton } from "./theme_button";
 
 export function Bar() {
@@ -24,9 +25,7 @@ export function Bar() {
         <ThemeButton />
       </div>
       <div class="bar-line actions">
-        <button class="primary" onClick={() => notebook.runAll()}>
-          <Icon name="run" /> Run all
-        </button>
+        <RunAll />
         <button onClick={() => notebook.runStale()}>
           <Icon name="stale" /> Run stale
         </button>

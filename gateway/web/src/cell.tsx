@@ -8,6 +8,7 @@ import { CellHead } from "./cell_head";
 import { CellLinks, LinkedText } from "./cell_link";
 import { shownState, TYPE_WORDS } from "./cell_state";
 import { useNotebook } from "./context";
+import type { Draft } from "./draft";
 import type { Editor } from "./editor";
 import { Markdown } from "./markdown_cell";
 import { memo } from "./memo";
@@ -45,6 +46,11 @@ function Present({ signal, number }: { signal: ReadonlySignal<Cell>; number: num
       data-cell-id={id} data-status={cell.status} data-type={cell.type} data-mode={cell.mode}
       data-edited={draft.edited.value || undefined}
       aria-label={`Cell ${number}, ${TYPE_WORDS[cell.type]}, ${state.word}`}
+      onKeyDown={(event) => {
+        if (event.key !== "Enter" || event.target !== section.current) return;
+        event.preventDefault();
+        notebook.focus(id);
+      }}
       onFocusIn={() => {
         clearTimeout(leave.current);
         notebook.focused.value = id;
@@ -61,7 +67,7 @@ function Present({ signal, number }: { signal: ReadonlySignal<Cell>; number: num
       ) : (
         <CellEditor cellId={id} type={cell.type} onReady={(made) => (editor.current = made)} />
       )}
-      <Diagnostics diagnostics={cell.diagnostics} own={id} typing={draft.phase.value === "counting"} gotoLine={gotoLine} />
+      <Diagnostics diagnostics={cell.diagnostics} own={id} draft={draft} gotoLine={gotoLine} />
       <ProblemNote place={id} />
       <StdinPrompt cellId={id} />
       {(cell.outputs.length > 0 || cell.omittedBytes !== undefined) && (
@@ -75,13 +81,14 @@ function Present({ signal, number }: { signal: ReadonlySignal<Cell>; number: num
 interface DiagnosticsProps {
   diagnostics: readonly Diagnostic[];
   own: string;
-  typing: boolean;
+  draft: Draft;
   gotoLine: (line: number) => void;
 }
 
 /** While somebody types, what analysis said of the former text is kept quiet. */
-function Diagnostics({ diagnostics, own, typing, gotoLine }: DiagnosticsProps) {
+function Diagnostics({ diagnostics, own, draft, gotoLine }: DiagnosticsProps) {
   if (diagnostics.length === 0) return null;
+  const typing = draft.phase.value === "counting";
   return (
     <ul class="diagnostics" data-quiet={typing || undefined}>
       {diagnostics.map((one, index) => {

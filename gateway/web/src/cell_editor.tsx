@@ -56,6 +56,7 @@ export function CellEditor({ cellId, type, onFocus, onBlur, autofocus, onReady }
           draft.cancel();
           host.closest<HTMLElement>("section")?.focus();
         },
+        complete: (code, cursor) => notebook.complete(cellId, code, cursor),
         leave: (by) => {
           const order = notebook.store.order.peek();
           const next = order[order.indexOf(cellId) + by];

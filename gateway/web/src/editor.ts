@@ -1,6 +1,6 @@
 /** The code editor of one cell: CodeMirror with our keys. A chunk of its own; knows no notebook. */
 
-import { closeBrackets, closeBracketsKeymap } from "@codemirror/autocomplete";
+import { autocompletion, closeBrackets, closeBracketsKeymap, completionStatus, type CompletionContext, type CompletionResult } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { python } from "@codemirror/lang-python";
 import { PostgreSQL, sql } from "@codemirror/lang-sql";
@@ -18,6 +18,8 @@ export interface EditorHooks {
   run(): void;
   runAndAdvance(): void;
   escaped(): void;
+  /** Names that fit here, from the running kernel; positions in code points. */
+  complete(code: string, cursor: number): Promise<Record<string, unknown> | undefined>;
   /** The arrow keys left the text at the top (-1) or the bottom (1). True if there is somewhere to go. */
   leave(by: -1 | 1): boolean;
 }
@@ -37,10 +39,10 @@ export function createEditor(parent: HTMLElement, text: string, type: CellType, 
   const language = new Compartment();
   const view = new EditorView({
     parent,
-    state: EditorState.create({ doc: text, extensions: [keys(hooks), shared(hooks), language.of(languageOf(type))] }),
+    state: EditorState.create({ doc: text, extensions: [keys(hooks), shared(hooks), language.of(languageOf(type, hooks))] }),
   });
   const setType = (next: CellType) => {
-    view.dispatch({ effects: language.reconfigure(languageOf(next)) });
+    view.dispatch({ effects: language.reconfigure(languageOf(next, hooks)) });
     if (next === "markdown") void colourMarkdown(view, language);
   };
   if (type === "markdown") void colourMarkdown(view, language);
@@ -55,7 +57,7 @@ function keys(hooks: EditorHooks): Extension {
         { key: "Shift-Enter", run: () => (hooks.runAndAdvance(), true) },
         { key: "Mod-Enter", run },
         { key: "Ctrl-Enter", run },
-        { key: "Escape", run: () => (hooks.escaped(), true) },
+        { key: "Escape", run: (view) => completionStatus(view.state) === null && (hooks.escaped(), true) },
       ]),
     ),
     keymap.of([
@@ -87,16 +89,42 @@ function shared(hooks: EditorHooks): Extension {
   ];
 }
 
-function languageOf(type: CellType): Extension {
+function languageOf(type: CellType, hooks: EditorHooks): Extension {
   const named = EditorView.contentAttributes.of({ "aria-label": NAMES[type] });
   switch (type) {
     case "python":
-      return [named, python()];
+      return [named, python(), autocompletion({ override: [(context) => fromKernel(context, hooks)], activateOnTypingDelay: 150 })];
     case "sql":
       return [named, sql({ dialect: PostgreSQL })];
     case "markdown":
       return named;
   }
+}
+
+const MOST = 200; // completions shown
+
+async function fromKernel(context: CompletionContext, hooks: EditorHooks): Promise<CompletionResult | null> {
+  const word = context.matchBefore(/[\w.]+$/);
+  if (!context.explicit && (!word || (word.text.length < 2 && !word.text.endsWith(".")))) return null;
+  const code = context.state.doc.toString();
+  const reply = await hooks.complete(code, codePoints(code.slice(0, context.pos)));
+  const matches = (reply?.["matches"] ?? []) as string[];
+  if (context.aborted || matches.length === 0) return null;
+  const from = utf16(code, Number(reply?.["start"] ?? 0));
+  // Jedi gives `b.head` for `a.he`: only what follows the last dot replaces what was typed.
+  const typed = code.slice(from, context.pos);
+  const dot = typed.lastIndexOf(".") + 1;
+  const options = matches.slice(0, MOST).map((label) => ({ label: label.startsWith(typed.slice(0, dot)) ? label.slice(dot) : label }));
+  return { from: from + dot, options, validFor: /^\w*$/ };
+}
+
+function codePoints(text: string): number {
+  return Array.from(text).length;
+}
+
+/** The index in UTF-16 units of a position in code points. */
+function utf16(text: string, position: number): number {
+  return Array.from(text).slice(0, position).join("").length;
 }
 
 /** Markdown's grammar brings those of HTML, CSS and JavaScript: a chunk of its own, fetched when such a cell is edited. */

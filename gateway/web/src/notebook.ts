@@ -41,6 +41,7 @@ export class Notebook {
   private readonly created = new Set<string>();
   private readonly settleAt = new Map<string, number>();
   private wantsFocus: string | undefined;
+  private readonly questions = new Map<string, (result: Record<string, unknown> | undefined) => void>();
   private startOver = false;
   private divergedAt = -Infinity;
 
@@ -108,7 +109,7 @@ export class Notebook {
   }
 
   deleteCell(cellId: string): void {
-    this.drafts.get(cellId)?.cancel();
+    this.drafts.get(cellId)?.sent(); // what was typed goes with the cell
     this.outbox.add({ type: "delete_cell", cellId });
   }
 
@@ -151,6 +152,12 @@ export class Notebook {
     else this.createCell("python", cellId);
   }
 
+  /** Cells that write outside the notebook, in document order. */
+  cellsWithOutsideEffects(): string[] {
+    const { order, cells } = this.store.now;
+    return order.filter((id) => cells.get(id)?.outsideEffects?.length && cells.get(id)?.mode !== "disabled");
+  }
+
   runAll(): void {
     this.saveAll();
     this.outbox.add({ type: "run_all" });
@@ -177,6 +184,17 @@ export class Notebook {
 
   answerInput(cellId: string, requestId: string, value: string): void {
     this.outbox.add({ type: "stdin_reply", cellId, requestId, value });
+  }
+
+  /** Completions from the running kernel; undefined when there are none to be had. Positions count code points. */
+  complete(cellId: string, code: string, cursor: number): Promise<Record<string, unknown> | undefined> {
+    const idle = this.store.now.kernel.state === "idle" && this.connection.state.peek() === "live";
+    if (!idle || this.questions.size > 0) return Promise.resolve(undefined); // never a queue of guesses behind a busy kernel
+    return this.ask({ type: "complete", cellId, code, cursor });
+  }
+
+  private ask(question: NewCommand): Promise<Record<string, unknown> | undefined> {
+    return new Promise((resolve) => this.questions.set(this.outbox.add(question, true), resolve));
   }
 
   /** Try again what was refused or not answered; an edit is sent as the editor has it now. */
@@ -276,6 +294,11 @@ export class Notebook {
 
   private lost(): void {
     this.outbox.offline();
+    for (const [id, answer] of this.questions) {
+      this.outbox.forget(id);
+      answer(undefined);
+    }
+    this.questions.clear();
     for (const draft of this.drafts.values()) draft.cancel();
     if (this.connection.failures.peek() > 1) void this.findOutWhy();
   }
@@ -290,6 +313,8 @@ export class Notebook {
   }
 
   private answered(frame: Command, answer: Ack | Refusal): void {
+    this.questions.get(frame.id)?.(answer.type === "ack" ? answer.result : undefined);
+    this.questions.delete(frame.id);
     if (!("cellId" in frame) || frame.cellId === undefined) return;
     if (answer.type === "ack") {
       if (frame.type === "cell_update" || frame.type === "run_cell") this.settleAt.set(frame.cellId, answer.seq);

@@ -53,6 +53,7 @@ function Opened() {
       <main class="page" id="cells" tabIndex={-1}>
         <Banners />
         <ProblemNote place="" />
+        {order.length === 0 && <p class="empty">An empty notebook. Its first cell goes here:</p>}
         {order.map((cellId, index) => (
           <div class="slot" key={cellId}>
             <InsertStrip afterCellId={order[index - 1] ?? null} />

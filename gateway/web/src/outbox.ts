@@ -22,7 +22,7 @@ export interface Problem {
 interface Entry {
   frame: Command;
   sent: boolean;
-  /** Nobody is told when it is refused: the run that the typing timer asked for. */
+  /** Nobody is told when it is refused or late: the run that the typing timer asked for, a completion. */
   quiet: boolean;
   cancel?: (() => void) | undefined;
 }
@@ -68,6 +68,14 @@ export class Outbox {
     this.entries.push({ frame, sent: false, quiet });
     this.settle();
     return frame.id;
+  }
+
+  /** Nobody waits for this answer any more. */
+  forget(id: string): void {
+    const entry = this.entries.find((one) => one.frame.id === id);
+    entry?.cancel?.();
+    this.entries = this.entries.filter((one) => one !== entry);
+    this.settle();
   }
 
   has(id: string): boolean {
@@ -164,6 +172,7 @@ export class Outbox {
       if (entry.sent) continue;
       if (room-- <= 0 || !this.transmit(entry.frame)) return;
       entry.sent = true;
+      if (entry.quiet) continue;
       entry.cancel = this.timers.after(ANSWER_WITHIN, () =>
         this.tell(entry.frame, "no_answer", "The gateway has not answered for 5 seconds."),
       );
