@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from playwright.sync_api import expect
-from tests.postgres import Postgres
 
+from tests.postgres import Postgres
 from tests.web.notebook_page import NotebookPage
 
 Open = Callable[..., NotebookPage]

@@ -1,0 +1,81 @@
+"""Pictures of the page's main states, to be looked at: `python -m tests.web.screenshots` writes test-results/*.png."""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.chromium import FLAGS, chromium_path
+from tests.gateway_process import GatewayProcess, running_gateway
+from tests.web.notebook_page import KERNEL_START, NotebookPage
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "test-results"
+STATES = """# %%
+x = 5
+
+# %%
+import time
+y = x / 0
+
+# %%
+print("waits for y", y)
+
+# %%
+p = q + 1
+
+# %%
+q = p + 1
+
+# %%
+def broken(:
+
+# %%
+import sys
+print("to stdout")
+print("\\x1b[32mgreen\\x1b[0m to stderr", file=sys.stderr)
+{"a": [1, 2, 3]}
+"""
+
+
+def main() -> None:
+    RESULTS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for example in (ROOT / "examples").glob("*.py"):
+            shutil.copy(example, folder)
+        (folder / "states.py").write_text(STATES)
+        with running_gateway(folder, RESULTS / "screenshots.log") as gateway, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
+            for scheme in ("light", "dark"):
+                photograph(browser, gateway, scheme)
+            browser.close()
+
+
+def photograph(browser: Browser, gateway: GatewayProcess, scheme: str) -> None:
+    context = browser.new_context(viewport={"width": 1100, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(gateway.url)
+    page.screenshot(path=RESULTS / f"login-{scheme}.png")
+    for name in ("weather.py", "stocks_sql.py", "states.py"):
+        notebook = NotebookPage(context.new_page(), gateway, gateway.notebook_id(name))
+        notebook.open()
+        notebook.page.get_by_role("button", name="Run all").click()
+        waiting = [
+            f"section:not([data-type=markdown])[data-status={status}]" for status in ("idle", "queued", "running")
+        ]
+        expect(notebook.page.locator(", ".join(waiting))).to_have_count(0, timeout=KERNEL_START)
+        notebook.page.evaluate("() => document.fonts.ready")
+        path = RESULTS / f"{name.removesuffix('.py')}-{scheme}.png"
+        notebook.page.screenshot(path=path, full_page=True)
+        sys.stdout.write(f"{path.relative_to(ROOT)}\n")
+    page.goto(gateway.login_url())
+    expect(page.get_by_test_id("notebook-list")).to_be_visible()
+    page.screenshot(path=RESULTS / f"list-{scheme}.png")
+    context.close()
+
+
+if __name__ == "__main__":
+    main()
