@@ -83,10 +83,11 @@ class Door:
         """Let the request through every gate, or raise TailraceError. None: the route needs nobody."""
         host = self._check_host(request)
         self._check_origin(request, host)
-        self._check_fetch_site(request)
         route = route_of(request)
+        need = self.needs.get(route) if route else Need.LOGIN
+        self._check_fetch_site(request, need)
         self._check_size(request, route)
-        return self._check_need(request, self.needs.get(route) if route else Need.LOGIN)
+        return self._check_need(request, need)
 
     def _check_host(self, request: web.Request) -> str:
         hosts = request.headers.getall(hdrs.HOST, [])
@@ -105,12 +106,15 @@ class Door:
             message = "Send the Origin of this gateway, or `Authorization: token …` and no cookie."
             raise TailraceError(ErrorCode.BAD_ORIGIN, message)
 
-    def _check_fetch_site(self, request: web.Request) -> None:
+    def _check_fetch_site(self, request: web.Request, need: Need | None) -> None:
+        """A link elsewhere may open the page in a window of its own: its shell holds no secret and asks for the key."""
         sites = request.headers.getall("Sec-Fetch-Site", [])
         if not sites or sites == ["same-origin"]:
             return
-        navigates = request.method in SAFE_METHODS and request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
-        if sites != ["none"] or not navigates or is_upgrade(request):
+        mode = request.headers.get("Sec-Fetch-Mode", "navigate")
+        navigates = request.method in SAFE_METHODS and mode == "navigate" and not is_upgrade(request)
+        opens_page = need is Need.NOTHING and request.headers.get("Sec-Fetch-Dest") == "document"
+        if not navigates or not (sites == ["none"] or opens_page):
             raise TailraceError(ErrorCode.BAD_ORIGIN, "Requests started by another site are refused.")
 
     def _check_size(self, request: web.Request, route: Route | None) -> None:

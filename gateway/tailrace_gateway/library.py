@@ -15,7 +15,7 @@ MAX_DEPTH = 8  # folders below a served one
 MAX_FILES = 10_000  # looked at in one listing
 HEAD = 64 * 2**10  # bytes of a .py file in which its first cell marker must stand
 _MARKER = re.compile(rb"^# %%", re.MULTILINE)
-_NAME = re.compile(r"^[^\x00-\x1f/\\]{1,200}$")
+_NAME = re.compile(r"[^\x00-\x1f/\\]{1,200}")
 EMPTY = {
     ".py": "# %%\n",
     ".ipynb": '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}\n',
@@ -92,7 +92,7 @@ class Library:
     def _place(self, name: str, folder: str | None) -> Path:
         if not self._folders:
             raise TailraceError(ErrorCode.READ_ONLY, "Only single files are served: serve a folder to add notebooks.")
-        if not _NAME.match(name) or name.startswith("."):
+        if not _NAME.fullmatch(name) or name.startswith("."):
             raise TailraceError(ErrorCode.BAD_FIELD, "A notebook's name has 1 to 200 characters and no slash.")
         root = self._folders[0]
         path = (root / (folder or "") / name).resolve()

@@ -192,6 +192,9 @@ async def test_requests_that_another_site_started_are_refused(tmp_path: Path) ->
         for site in ("cross-site", "same-site", "nonsense"):
             assert await status(site, "navigate") == 403
             assert await status(site, "no-cors") == 403
+            assert await status(site, "navigate", "/", ("Sec-Fetch-Dest", "iframe")) == 403
+            assert await status(site, "navigate", "/api/v1/health", ("Sec-Fetch-Dest", "document")) == 403
+            assert await status(site, "navigate", "/", ("Sec-Fetch-Dest", "document")) in (200, 503)  # a link to us
         assert await status("none", "cors") == 403
         socket = f"/api/v1/ws/notebook/{await gateway.notebook_id()}"
         own = ("Origin", f"http://{host[1]}")

@@ -231,20 +231,23 @@ async def test_a_reconnecting_client_gets_exactly_what_it_missed(tmp_path: Path)
 
 @story
 async def test_topics_filter_what_a_client_gets(tmp_path: Path) -> None:
-    async with running(tmp_path, FakeKernels()) as gateway:
-        async with gateway.client("all") as everything, gateway.client("some", topics=["run"]) as some:
-            await everything.ready()
-            await everything.do("run_all")
-            await some.event("run_finished")
-            position = await some.event("position")
-            assert position["seq"] >= some.seqs()[-1]
-            assert {kind for kind in some.kinds() if kind not in ("ack", "snapshot", "position")} == {
-                "run_started",
-                "run_finished",
-            }
-            await some.reply(await some.send("subscribe", topics=["command"]))
-            await everything.do("run_all")
-            await some.event("command:executed")
+    async with (
+        running(tmp_path, FakeKernels()) as gateway,
+        gateway.client("all") as everything,
+        gateway.client("some", topics=["run"]) as some,
+    ):
+        await everything.ready()
+        await everything.do("run_all")
+        await some.event("run_finished")
+        position = await some.event("position")
+        assert position["seq"] >= some.seqs()[-1]
+        assert {kind for kind in some.kinds() if kind not in ("ack", "snapshot", "position")} == {
+            "run_started",
+            "run_finished",
+        }
+        await some.reply(await some.send("subscribe", topics=["command"]))
+        await everything.do("run_all")
+        await some.event("command:executed")
 
 
 @story
