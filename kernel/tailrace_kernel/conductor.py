@@ -9,7 +9,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
@@ -20,6 +20,7 @@ from tailrace_kernel.scheduler import Scheduler
 from tailrace_kernel.stimuli import (
     Bind,
     CellDropped,
+    CellRegistered,
     CellSkipped,
     CellView,
     Event,
@@ -65,10 +66,12 @@ class Run:
     began: float = field(default_factory=time.monotonic)
     stdin: frozenset[str] = frozenset()  # cells that may ask for input
     claim: Callable[[str], dict[str, Any] | None] | None = None  # a cell's own request, if its outputs belong there
-    counts: dict[str, int] = field(default_factory=dict)  # execution counts given beforehand
+    settle: Callable[["Run"], Awaitable[None]] | None = None  # awaited before the machine chooses the next cell
+    has_turn: bool = False  # its request waits in the shell queue and drives when its turn comes
     plan: frozenset[str] = frozenset()
     executed: dict[str, ExecutedCell] = field(default_factory=dict)
     failures: dict[str, Failure | None] = field(default_factory=dict)
+    ended: bool = False
     skipped: dict[str, KernelReason] = field(default_factory=dict)
 
     def message_for(self, cell_id: str) -> dict[str, Any]:
@@ -121,12 +124,16 @@ class Conductor:
 
     # What any thread may ask for.
 
-    def submit(self, run: Run, cell_ids: tuple[str, ...], mode: Any) -> None:
-        """Enqueue a run. Raises TailraceError(unknown_cell), and then nothing was enqueued."""
+    def submit(self, run: Run, cell_ids: tuple[str, ...], mode: Any, first: CellRegistered | None = None) -> None:
+        """Enqueue a run. `first` is registered in the same breath: a cascade under way would take it up before.
+
+        Raises TailraceError(unknown_cell), and then nothing was enqueued.
+        """
         with self.lock:
             self._add(run)
             try:
-                garbage = self._step(RunRequested(run_id=run.run_id, cell_ids=cell_ids, mode=mode), run.header)
+                garbage = self._step(first, run.header) if first is not None else []
+                garbage += self._step(RunRequested(run_id=run.run_id, cell_ids=cell_ids, mode=mode), run.header)
             except BaseException:
                 del self._runs[run.run_id]
                 raise
@@ -178,7 +185,13 @@ class Conductor:
         """Outside the lock: let go of objects, tell who waits, and see that somebody drives."""
         garbage.clear()
         self._tell_ended()
-        if self._next is not None and self._now is None:
+        if self._now is None:
+            self._wake_if_due()
+
+    def _wake_if_due(self) -> None:
+        due = self._next
+        run = self._runs.get(due.run_id) if due is not None else None
+        if due is not None and (self._dropped or run is None or not run.has_turn):
             self._wake()
 
     def _tell_ended(self) -> None:
@@ -188,17 +201,19 @@ class Conductor:
 
     # The main thread.
 
-    async def drive(self) -> None:
-        """Run cells until none is due. The caller holds the main shell's lock; cells are awaited in its task."""
+    async def drive(self, until: Run | None = None) -> None:
+        """Run cells until none is due, or a run has ended. The caller holds the main shell's lock; cells are awaited
+        in its task."""
         if self._next is None:
             return
         with self._interrupts.watching(), self._runner.cascade():
             turn = time.monotonic()
-            while (execute := self._next) is not None:
+            while (execute := self._next) is not None and not (until is not None and until.ended):
                 await self._run_one(execute)
                 if time.monotonic() - turn > SLICE:
                     await asyncio.sleep(0)
                     turn = time.monotonic()
+        self._wake_if_due()
 
     async def _run_one(self, execute: Execute) -> None:
         run = self._runs[execute.run_id]
@@ -210,6 +225,12 @@ class Conductor:
             ended = Ended("interrupted", 0.0, None)
         else:
             ended = await self._run_guarded(execute, run)
+            if (
+                run.settle is not None
+                and not self._interrupts.hit
+                and run.plan - run.executed.keys() - {execute.cell_id}
+            ):
+                await run.settle(run)
         finished, garbage = self._namespace.commit(execute, ended.outcome, ended.seconds)
         garbage.clear()
         with self.lock:
@@ -217,8 +238,8 @@ class Conductor:
             if ended.execution_count is not None:
                 self._counts[execute.cell_id] = ended.execution_count
             status: Status = ended.outcome
-            run.failures[execute.cell_id] = ended.failure
-            self._note_executed(run, ExecutedCell(cell_id=execute.cell_id, status=status, seconds=ended.seconds))
+            executed = ExecutedCell(cell_id=execute.cell_id, status=status, seconds=ended.seconds)
+            self._note_executed(run, executed, ended.failure)
             left: list[Any] = []
             if self._interrupts.hit:
                 self._interrupts.hit = False  # what was asked for from here on was asked for after the interrupt
@@ -231,7 +252,7 @@ class Conductor:
         """A bug of ours must not leave the machine waiting for a cell that will never end."""
         cell_id = execute.cell_id
         try:
-            return await self._runner.run(cell_id, execute.payload, run.message_for(cell_id), run.counts.get(cell_id))
+            return await self._runner.run(cell_id, execute.payload, run.message_for(cell_id))
         except Exception:
             logger.exception("cell %s could not be run", cell_id)
             return Ended("error", 0.0, None)
@@ -243,11 +264,12 @@ class Conductor:
             raise TailraceError(ErrorCode.BAD_FIELD, f"Run {run.run_id!r} is under way: choose a new run_id.")
         self._runs[run.run_id] = run
 
-    def _note_executed(self, run: Run, cell: ExecutedCell) -> None:
+    def _note_executed(self, run: Run, cell: ExecutedCell, failure: Failure | None) -> None:
         """A cell that several runs asked for ran once, for all of them."""
         for other in self._runs.values():
             if other is run or cell.cell_id in other.plan:
                 other.executed[cell.cell_id] = cell
+                other.failures[cell.cell_id] = failure
 
     def _step(self, stimulus: Stimulus, header: Header, change: Change | None = None) -> list[Any]:
         step = self.scheduler.step(stimulus)
@@ -343,6 +365,7 @@ class Conductor:
 
     def _finish(self, event: RunFinished) -> None:
         run = self._runs.pop(event.run_id)
+        run.ended = True
         content = RunFinishedContent(
             run_id=event.run_id,
             status=event.status,

@@ -37,13 +37,13 @@ class Interrupts:
             return
         self.hit = False
         self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
+        outer, self._task = self._task, asyncio.current_task()
         saved = signal.signal(signal.SIGINT, self._handle)
         try:
             yield
         finally:
             signal.signal(signal.SIGINT, saved)
-            self._task = None
+            self._task = outer
 
     def took_cancel(self) -> bool:
         """After a CancelledError: whether it was ours. The task may then go on."""

@@ -98,7 +98,7 @@ class TailraceKernel(IPythonKernel):
             self.outbox,
             self._wake_main,
         )
-        self.plain_mode = PlainMode(self.conductor, self.catalogue, self.outbox)
+        self.plain_mode = PlainMode(self.conductor, self.catalogue, self.outbox, self._next_count)
         self.lifeline = lifeline.from_environment(os.environ, self._end)
         if self.lifeline is not None and self.parent is not None:
             self.parent.poller = None  # it would end the kernel one second after its parent
@@ -167,6 +167,7 @@ class TailraceKernel(IPythonKernel):
         self.requests.handle(call)
         if self._is_on_main():
             await self.conductor.drive()
+            self.set_parent(ident, message)
         await asyncio.wrap_future(call.closed)
 
     def should_handle(self, stream: Any, msg: dict[str, Any], idents: Any) -> bool:
@@ -231,7 +232,10 @@ class TailraceKernel(IPythonKernel):
         if self._is_on_main():
             self._stops_queue = content.get("stop_on_error", True) and not content.get("silent", False)
         with self.interrupts.watching():
-            await super().execute_request(stream, ident, parent)
+            if self._is_on_main() and self.plain_mode.takes(parent):
+                await self._execute_reactively(stream, ident, parent)
+            else:
+                await super().execute_request(stream, ident, parent)
 
     def _abort_queues(self, subshell_id: str | None = None) -> None:
         """Upstream calls this after the reply; by then a client that read it may have sent its next request."""
@@ -251,10 +255,7 @@ class TailraceKernel(IPythonKernel):
     ) -> dict[str, Any]:
         self._forward_input(allow_stdin)
         try:
-            if not silent and self._is_on_main() and self.plain_mode.takes(cell_id, code):
-                failure = await self._run_reactive(code, cell_id, store_history, allow_stdin)
-            else:
-                failure = await self._run_plain(code, silent, store_history, cell_id)
+            failure = await self._run_plain(code, silent, store_history, cell_id)
         finally:
             self._restore_input()
         return self._execute_content(failure, user_expressions)
@@ -274,12 +275,43 @@ class TailraceKernel(IPythonKernel):
         shell.payload_manager.clear_payload()
         return reply
 
-    async def _run_reactive(self, code: str, cell_id: Any, store_history: bool, stdin: bool) -> Failure | None:
+    async def _execute_reactively(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """The request of a cell in plain mode; status messages around it are the stock ones."""
+        metadata = self.init_metadata(parent)
+        self._forward_input(False)
+        try:
+            failure, count = await self.plain_mode.execute({**parent, "ident": ident})
+        finally:
+            self._restore_input()
+            self.set_parent(ident, parent)  # readers had parents of their own; `idle` is this request's
+        content = self._execute_content(failure, parent["content"].get("user_expressions"))
+        content["execution_count"] = count
+        metadata = self.finish_metadata(parent, metadata, content)
+        self._wire.send(stream, "execute_reply", content, parent, metadata=metadata, ident=ident)
+
+    def _next_count(self, message: dict[str, Any]) -> int:
         count: int = self.shell.execution_count
         self.shell.execution_count = count + 1
-        if store_history and self.shell.history_manager is not None:
+        code = message["content"]["code"]
+        if message["content"].get("store_history", True) and self.shell.history_manager is not None:
             self.shell.history_manager.store_inputs(count, code, code)
-        return await self.plain_mode.execute(cell_id, code, self.get_parent("shell"), count, stdin=stdin)
+        return count
+
+    async def shell_channel_thread_main(self, msg: Any) -> None:
+        """Cells of plain mode join the pending set now; the message itself goes its stock way and waits its turn."""
+        try:
+            ident, frames = self._wire.feed_identities(msg, copy=False)
+            if b"cellId" in self._wire.bytes_of(frames[3]) and not self._aborting:
+                message = self._wire.peek(frames)
+                if message["msg_type"] == "execute_request" and self.plain_mode.takes(message):
+                    self.plain_mode.arrive({**message, "ident": ident})
+        except Exception:
+            self.log.debug("a request could not be taken before its turn", exc_info=True)
+        await super().shell_channel_thread_main(msg)
+
+    def _send_abort_reply(self, stream: Any, msg: dict[str, Any], idents: Any) -> None:
+        self.plain_mode.abort(msg)
+        super()._send_abort_reply(stream, msg, idents)
 
     async def _run_plain(self, code: str, silent: bool, store_history: bool, cell_id: str | None) -> Failure | None:
         """IPython's own way for one cell, with one transform, and events as it fires them."""

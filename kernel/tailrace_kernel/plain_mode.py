@@ -1,100 +1,176 @@
 """Plain Jupyter mode: cells of a frontend that knows nothing of us run reactively, in its own words.
 
 Knows Jupyter's execute_request and the conductor; must not know sockets. A request with `metadata.cellId` registers
-that cell and runs it with its readers. A reader's outputs go under that cell's *own* last execute_request, so an
-unmodified JupyterLab shows them in place. The reply is that of the cell that was run; an error of a reader does not
-abort the queue.
+that cell and runs it with its readers. It joins the pending set when it *arrives*, not when its turn in the queue
+comes: so "Run All" is one cascade in which each cell runs once, and a cell that reads a name written below it waits
+for that writer. Outputs of a cell always go under the cell's own last request, so an unmodified JupyterLab shows
+them in place. A reply is that of the cell that was run; the error of a reader aborts no queue.
+
+A frontend sends "Run All" as requests some milliseconds apart. So readers that nobody asked for wait until no request
+has arrived for SETTLE; else the first request would run them all, and their own requests once more.
 """
 
+import asyncio
+import contextlib
 import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from tailrace_kernel.catalogue import Catalogue
 from tailrace_kernel.conductor import Conductor, Run
 from tailrace_kernel.outbox import Outbox
 from tailrace_kernel.runner import Failure
-from tailrace_kernel.stimuli import CellRemoved
+from tailrace_kernel.stimuli import CellRegistered, CellRemoved
 from tailrace_protocol.kernel_messages import RegisterCellRequest
 
 Mode = Literal["on", "off", "lazy"]
+SETTLE = 0.03  # seconds
 MAX_CELL_ID = 512  # characters; VS Code sends the address of the cell's document
 Message = dict[str, Any]
 
 
-class PlainMode:
-    """Used on the main thread only."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One execute_request that waits for its turn, and the run it started when it arrived."""
 
-    def __init__(self, conductor: Conductor, catalogue: Catalogue, outbox: Outbox) -> None:
+    cell_id: str
+    request: Message
+    run: Run
+
+
+class PlainMode:
+    """`next_count` gives the number of the next prompt and stores the code in the history."""
+
+    def __init__(
+        self, conductor: Conductor, catalogue: Catalogue, outbox: Outbox, next_count: Callable[[Message], int]
+    ) -> None:
         self.mode: Mode = "on"
         self._conductor = conductor
         self._catalogue = catalogue
         self._outbox = outbox
-        self._requests: dict[str, Message] = {}  # cell → its last execute_request
-        self._counts: dict[str, int] = {}  # cell → the number in its prompt
+        self._next_count = next_count
+        self._last_arrival = 0.0  # monotonic seconds
+        self._arrived: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None  # while somebody waits for it
+        self._asked: dict[str, Asked] = {}  # msg_id → a request that has arrived and was not answered
+        self._requests: dict[str, Message] = {}  # cell → its last request
+        self._counts: dict[str, int] = {}  # msg_id of a cell's last request → the number in its prompt
 
-    def takes(self, cell_id: str | None, code: str) -> bool:
-        """Whether a request runs reactively; empty cells and our own magic do not."""
+    def takes(self, message: Message) -> bool:
+        """Whether a request runs reactively; silent ones, empty cells and our own magic do not."""
+        cell_id, code = message["metadata"].get("cellId"), message["content"].get("code")
         if self.mode == "off" or not isinstance(cell_id, str) or not 1 <= len(cell_id) <= MAX_CELL_ID:
             return False
-        return bool(code.strip()) and not code.lstrip().startswith("%tailrace")
+        if message["header"].get("subshell_id") is not None or message["content"].get("silent"):
+            return False
+        return isinstance(code, str) and bool(code.strip()) and not code.lstrip().startswith("%tailrace")
 
-    async def execute(self, cell_id: str, code: str, request: Message, count: int, *, stdin: bool) -> Failure | None:
-        """Run the cell and what follows from it; its failure, if it failed. `count` is the number of its prompt."""
-        self._requests[cell_id] = request
-        self._counts[cell_id] = count
-        await self._remove(request)
-        self._register(cell_id, code)
-        run = self._run(cell_id)
-        run.counts = {**self._counts}
-        run.stdin = frozenset({cell_id}) if stdin else frozenset()
-        self._conductor.submit(run, (cell_id,), "single" if self.mode == "lazy" else "reactive")
-        await self._conductor.drive()
-        failure = run.failures.get(cell_id)
-        if failure is None and cell_id not in run.executed:
-            return self._not_run(cell_id, run)
-        return failure
+    def arrive(self, message: Message) -> Asked:
+        """Register the cell and enqueue its run; on whatever thread the request arrives."""
+        cell_id, code = message["metadata"]["cellId"], message["content"]["code"]
+        self._remove(message["metadata"].get("deletedCells"))
+        former = self._requests.get(cell_id)
+        if former is not None:
+            self._counts.pop(former["header"]["msg_id"], None)
+        self._requests[cell_id] = message
+        run = self._run(message)
+        if message["content"].get("allow_stdin"):
+            run.stdin = frozenset({cell_id})
+        mode = "single" if self.mode == "lazy" else "reactive"
+        self._conductor.submit(run, (cell_id,), mode, self._registered(cell_id, code))
+        asked = self._asked[message["header"]["msg_id"]] = Asked(cell_id, message, run)  # from here on it is waited for
+        self._last_arrival = time.monotonic()
+        if (waiting := self._arrived) is not None:
+            waiting[0].call_soon_threadsafe(waiting[1].set)
+        return asked
 
-    def _run(self, trigger: str) -> Run:
+    def _registered(self, cell_id: str, code: str) -> CellRegistered | None:
+        known = self._catalogue.entries.get(cell_id)
+        if known is not None and known.request.code == code:
+            return None
+        entry = self._catalogue.analyse(RegisterCellRequest(cell_id=cell_id, code=code))
+        self._catalogue.keep(entry)
+        return self._catalogue.stimulus(entry)
+
+    async def _settle(self, run: Run) -> None:
+        """Until another request waits for its cell to run, or none has arrived for SETTLE."""
+        self._arrived = (asyncio.get_running_loop(), asyncio.Event())
+        try:
+            while not self._is_more_asked() and (left := self._last_arrival + SETTLE - time.monotonic()) > 0:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._arrived[1].wait(), left)
+        finally:
+            self._arrived = None
+
+    def _is_more_asked(self) -> bool:
+        """Whether a request has arrived whose cell has not begun."""
+        return any(msg_id not in self._counts for msg_id in list(self._asked))
+
+    async def execute(self, message: Message) -> tuple[Failure | None, int]:
+        """Its turn has come: see its run to the end; the cell's failure, if it failed, and its prompt number."""
+        asked = self._asked.get(message["header"]["msg_id"])
+        if asked is None or self._was_dropped(asked):
+            asked = self.arrive(message)
+        await self._conductor.drive(until=asked.run)
+        self._asked.pop(message["header"]["msg_id"], None)
+        failure = asked.run.failures.get(asked.cell_id)
+        if failure is None and asked.cell_id not in asked.run.executed:
+            failure = self._not_run(asked)
+        return failure, self._counts.get(message["header"]["msg_id"]) or self._show_input(message)
+
+    def abort(self, message: Message) -> None:
+        """The request is answered `aborted`: what has not run of it will not."""
+        asked = self._asked.pop(message["header"]["msg_id"], None)
+        if asked is not None:
+            self._conductor.interrupt(asked.run.run_id)
+
+    def _was_dropped(self, asked: Asked) -> bool:
+        """By an interrupt that was meant for the cell before it."""
+        run = asked.run
+        return run.ended and asked.cell_id not in run.executed and asked.cell_id not in run.skipped
+
+    def _run(self, message: Message) -> Run:
         """Our own messages never have a stock request as parent: stock clients would take them for its outputs."""
         run_id = secrets.token_hex(8)
-        header = {"run_id": run_id}
-        request = self._requests.get(trigger, {"header": {}})
+        return Run(
+            run_id, {"run_id": run_id}, message, lambda run: None, claim=self._claim, settle=self._settle, has_turn=True
+        )
 
-        def claim(cell_id: str) -> Message | None:
-            own = self._requests.get(cell_id)
-            if own is not None and cell_id != trigger:
-                self._outbox.standard("clear_output", {"wait": False}, own["header"], soon=False)
-            return own
+    def _claim(self, cell_id: str) -> Message | None:
+        """A cell begins: its input is shown if nobody has seen it, else what it showed before is cleared."""
+        own = self._requests.get(cell_id)
+        if own is None:
+            return None
+        count = self._counts.get(own["header"]["msg_id"])
+        if count is None:
+            count = self._show_input(own)
+        else:
+            self._outbox.standard("clear_output", {"wait": False}, own["header"], soon=False)
+        return {**own, "execution_count": count}
 
-        return Run(run_id, header, request, lambda run: None, claim=claim)
+    def _show_input(self, message: Message) -> int:
+        count = self._counts[message["header"]["msg_id"]] = self._next_count(message)
+        content = {"code": message["content"]["code"], "execution_count": count}
+        self._outbox.standard("execute_input", content, message["header"], soon=False)
+        return count
 
-    async def _remove(self, request: Message) -> None:
-        """JupyterLab names the cells that were deleted since the last run."""
-        deleted = request["metadata"].get("deletedCells")
+    def _remove(self, deleted: object) -> None:
+        """JupyterLab names the cells that were deleted since its last run."""
         for cell_id in deleted if isinstance(deleted, list) else ():
             if cell_id not in self._catalogue.entries:
                 continue
-            run = self._run(cell_id)
-            self._requests.pop(cell_id, None)
+            run = self._run(self._requests.pop(cell_id, {"header": {}}))
             self._conductor.change(CellRemoved(cell_id=cell_id, run_id=run.run_id), run.header, run)
             self._catalogue.forget(cell_id)
-        await self._conductor.drive()
 
-    def _register(self, cell_id: str, code: str) -> None:
-        known = self._catalogue.entries.get(cell_id)
-        if known is not None and known.request.code == code:
-            return
-        entry = self._catalogue.analyse(RegisterCellRequest(cell_id=cell_id, code=code))
-        self._conductor.change(self._catalogue.stimulus(entry), {})
-        self._catalogue.keep(entry)
-
-    def _not_run(self, cell_id: str, run: Run) -> Failure | None:
+    def _not_run(self, asked: Asked) -> Failure | None:
         """A cell in a cycle or behind a failed writer was not run: its request must say so."""
-        view = self._conductor.view(cell_id)
+        view = self._conductor.view(asked.cell_id)
         if view.status == "success":
             return None
+        reason = asked.run.skipped.get(asked.cell_id) or view.reason
         messages = [diagnostic.message for diagnostic in view.diagnostics]
-        reason = run.skipped.get(cell_id) or view.reason
         if reason is not None and reason.message:
             messages.append(reason.message)
         text = " ".join(messages) or f"The cell was not run; its status is {view.status}."
@@ -102,5 +178,5 @@ class PlainMode:
         failure = Failure(ename, text, [f"{ename}: {text}"])
         if view.status != "error":  # an UpstreamError has been published already
             content = {"ename": ename, "evalue": text, "traceback": failure.traceback}
-            self._outbox.standard("error", content, run.message_for(cell_id)["header"])
+            self._outbox.standard("error", content, asked.run.message_for(asked.cell_id)["header"])
         return failure

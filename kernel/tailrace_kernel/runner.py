@@ -72,10 +72,8 @@ class Runner:
                 hook.silenced = None
                 hook.exec_result = None
 
-    async def run(
-        self, cell_id: str, payload: PythonCell | SqlCell | None, parent: dict[str, Any], count: int | None = None
-    ) -> Ended:
-        """`parent`: a message dict whose header names the cell. `count`: the number it shows, else the next one.
+    async def run(self, cell_id: str, payload: PythonCell | SqlCell | None, parent: dict[str, Any]) -> Ended:
+        """`parent`: a message dict whose header names the cell; `execution_count` in it is its number, if it has one.
 
         Never raises for a failing cell: that is an outcome.
         """
@@ -84,7 +82,8 @@ class Runner:
         shell = self._shell
         self._set_parent(parent)
         sys.last_value = sys.last_traceback = None  # frames of the last failure may go
-        count = shell.displayhook.count = self._next_count() if count is None else count
+        count = parent.get("execution_count") or self._next_count()
+        shell.displayhook.count = count
         source = payload.source if isinstance(payload, PythonCell) else payload.statement
         info = ExecutionInfo(source, False, False, True, cell_id, transformed_cell=source)
         result = ExecutionResult(info)

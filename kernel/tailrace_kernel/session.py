@@ -42,6 +42,9 @@ def unpack_msgpack(data: bytes) -> Any:
 class TailraceSession(Session):
     """JSON or msgpack per message; a signature is recorded only after it was verified."""
 
+    _counter: "itertools.count[int]"  # of messages sent
+    _digest_order: deque[bytes]  # oldest first
+
     def deserialize(self, msg_list: Any, content: bool = True, copy: bool = True) -> dict[str, Any]:
         """Frames from the signature on → message; `message["encoding"]` says how to answer. Raises ValueError."""
         frames = [bytes(part) if copy else part.bytes for part in msg_list[:MESSAGE_PARTS]]
@@ -66,6 +69,19 @@ class TailraceSession(Session):
             message["encoding"] = "msgpack"
         return message
 
+    @staticmethod
+    def bytes_of(frame: Any) -> bytes:
+        """The bytes of an uncopied frame."""
+        content: bytes = frame.bytes
+        return content
+
+    def peek(self, msg_list: Any) -> dict[str, Any]:
+        """The whole message of uncopied frames, verified but not recorded: it will be read once more."""
+        message = self.deserialize(msg_list, content=False, copy=False)
+        unpack = unpack_msgpack if message.get("encoding") == "msgpack" else unpack_json
+        message["content"] = unpack(message["content"])
+        return message
+
     def _verify(self, signature: bytes, signed: list[bytes], record: bool) -> None:
         """Upstream records first: there, a forged copy that carries a captured signature blocks the real message."""
         if not compare_digest(signature, self.sign(signed)):
@@ -77,7 +93,7 @@ class TailraceSession(Session):
 
     def _add_digest(self, signature: bytes) -> None:
         """One out for one in; upstream sorts 65,536 of them at once, a pause of 50 ms."""
-        order: deque[bytes] = self.__dict__.setdefault("digest_order", deque(self.digest_history))
+        order = self._digest_order
         self.digest_history.add(signature)
         order.append(signature)
         if len(order) > MAX_DIGESTS:
@@ -86,8 +102,7 @@ class TailraceSession(Session):
     @property
     def msg_id(self) -> str:
         """Several threads send, so the count is taken atomically."""
-        counter = self.__dict__.setdefault("counter", itertools.count(self.message_count))
-        return f"{self.session}_{os.getpid()}_{next(counter)}"
+        return f"{self.session}_{os.getpid()}_{next(self._counter)}"
 
     def msg(
         self,
@@ -127,4 +142,6 @@ def adopt(session: Session) -> TailraceSession:
     """Turn the application's session into ours, in place: streams and display hooks hold references to it."""
     session.__class__ = TailraceSession
     assert isinstance(session, TailraceSession)
+    session._counter = itertools.count(session.message_count)
+    session._digest_order = deque(session.digest_history)
     return session

@@ -41,19 +41,20 @@ def _preview(value: object) -> str:
     return text if len(text) <= MAX_PREVIEW else text[: MAX_PREVIEW - 1] + "…"
 
 
-def _text(value: object, depth: int) -> str:
+def _text(value: Any, depth: int) -> str:
+    """`type` and never `isinstance`: the latter asks the object for its `__class__`."""
     kind: Any = type(value)
     if kind in SCALARS:
-        return repr(value) if kind is not int or abs(value).bit_length() < 2_000 else "<int>"  # type: ignore[arg-type]
-    if isinstance(value, (str, bytes)) and kind in (str, bytes):
+        return repr(value) if kind is not int or abs(value).bit_length() < 2_000 else "<int>"
+    if kind in (str, bytes):
         return repr(value[:MAX_PREVIEW])
     if kind in (list, tuple, set, frozenset, deque) and depth < MAX_DEPTH:
         return _items(value, depth)
     if kind is dict and depth < MAX_DEPTH:
         return _pairs(value, depth)
-    if isinstance(value, (FunctionType, BuiltinFunctionType)):
+    if kind in (FunctionType, BuiltinFunctionType):
         return f"<function {value.__name__}>"
-    if isinstance(value, ModuleType) and kind is ModuleType:
+    if kind is ModuleType:
         return f"<module {value.__dict__.get('__name__', '?')}>"
     if kind is type:
         return f"<class {type.__getattribute__(value, '__name__')}>"

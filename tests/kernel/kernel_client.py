@@ -34,7 +34,7 @@ class RunningKernel:
         self.file.write_text(json.dumps({**info, **ports}))
         self.info: dict[str, Any] = {**info, **ports}
         env = {**os.environ, "IPYTHONDIR": str(directory / "ipython"), **(environment or {})}
-        command = [sys.executable, "-m", "tailrace_kernel", "-f", str(self.file)]
+        command = [sys.executable, "-Xfrozen_modules=off", "-m", "tailrace_kernel", "-f", str(self.file)]
         self.log = directory / "kernel.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=log, **options)

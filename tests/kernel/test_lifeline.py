@@ -1,0 +1,48 @@
+"""A kernel whose parent is gone waits for a client, then ends."""
+
+import os
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from tailrace_kernel.lifeline import Lifeline, from_environment
+
+
+def test_the_end_of_the_pipe_ends_the_kernel_after_the_grace_period() -> None:
+    reading, writing = os.pipe()
+    ended = threading.Event()
+    environment = {"TAILRACE_LIFELINE_FD": str(reading), "TAILRACE_GRACE_SECONDS": "0.05", "OTHER": "x"}
+    lifeline = from_environment(environment, ended.set)
+    assert lifeline is not None
+    assert environment == {"OTHER": "x"}
+    assert not ended.wait(0.2)
+    os.close(writing)
+    assert ended.wait(10)
+
+
+def test_a_client_adopts_the_kernel_with_a_lifeline_of_its_own(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    ended = threading.Event()
+    lifeline = Lifeline(0.5, ended.set)
+    lifeline.watch(reading)
+    path = str(tmp_path / "line")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+        os.close(writing)
+        lifeline.client_came(path)
+        connection, _ = listening.accept()
+        assert not ended.wait(1)
+        connection.close()
+        assert ended.wait(10)
+
+
+def test_a_lifeline_that_does_not_answer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"."):
+        Lifeline(1, lambda: None).client_came(str(tmp_path / "nobody"))
+
+
+def test_without_the_variable_there_is_none() -> None:
+    assert from_environment({}, lambda: None) is None
