@@ -46,6 +46,3 @@ def findings(notebook: str, found: Outline) -> Iterator[Finding]:
     for cell in found.cells:
         for one in cell.diagnostics:
             yield Finding(notebook, cell.id, one.kind, one.message, one.line)
-    for cycle in found.cycles:
-        cells = " → ".join((*cycle, cycle[0]))
-        yield Finding(notebook, cycle[0], "cycle", f"these cells need each other: {cells}")

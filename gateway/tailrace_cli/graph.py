@@ -73,7 +73,6 @@ def _text(found: Outline, titles: Titles) -> str:
         lines += [f"  reads {_names(edge.names)} from {edge.from_}" for edge in found.edges if edge.to == cell.id]
         lines += [f"  writes {_names(cell.writes)}"] if cell.writes else []
         lines += [f"  ! {one.message}" for one in cell.diagnostics]
-    lines += [f"cycle: {' → '.join((*cycle, cycle[0]))}" for cycle in found.cycles]
     return "\n".join(lines)
 
 

@@ -7,14 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from IPython.core.inputtransformer2 import TransformerManager
+from msgspec.structs import asdict as fields_of
 
 from tailrace_gateway.records import StoredCell
 from tailrace_kernel.analysis import analyze
 from tailrace_kernel.facts import Analysis, Diagnostic
-from tailrace_kernel.graph import Graph
-from tailrace_kernel.reach import reach
+from tailrace_kernel.scheduler import Scheduler
 from tailrace_kernel.sql_cell import analyze_sql_cell, is_sql_cell
-from tailrace_protocol.kernel_messages import KernelEdge
+from tailrace_kernel.stimuli import CellRegistered, CellsRegistered
+from tailrace_protocol.kernel_messages import KernelDiagnostic, KernelEdge
 from tailrace_protocol.objects import CellType
 
 
@@ -39,18 +40,27 @@ class Outline:
 
 
 def outline(cells: Sequence[StoredCell]) -> Outline:
+    """As a kernel would say after registering these cells: it asks the same machine, which runs nothing by itself."""
     transform = TransformerManager().transform_cell  # type: ignore[no-untyped-call]
     analyses = {cell.id: _analyse(cell, transform) for cell in cells}
-    graph = Graph()
-    graph.put([(cell_id, reach(analysis)) for cell_id, analysis in analyses.items()])
-    outlined = tuple(
-        OutlinedCell(cell.id, cell.type, _sorted(facts.reads), _sorted(facts.writes), facts.diagnostics)
-        for cell, facts in ((cell, analyses[cell.id]) for cell in cells)
-    )
+    machine = Scheduler()
+    machine.step(CellsRegistered(cells=tuple(_registered(cell, analyses[cell.id]) for cell in cells)))
     place = {cell.id: number for number, cell in enumerate(cells)}
-    edges = sorted(graph.edges(), key=lambda edge: (place[edge.to], place[edge.from_]))
-    cycles = sorted(sorted(cycle, key=place.__getitem__) for cycle in graph.cycles)
-    return Outline(outlined, tuple(edges), tuple(map(tuple, cycles)))
+    edges = sorted(machine.edges(), key=lambda edge: (place[edge.to], place[edge.from_]))
+    cycles = sorted(sorted(cycle, key=place.__getitem__) for cycle in machine.cycles())
+    outlined = []
+    for view in map(machine.cell, place):
+        found = (*analyses[view.cell_id].diagnostics, *map(_diagnostic, view.diagnostics))
+        outlined.append(OutlinedCell(view.cell_id, view.cell_type, view.reads, view.writes, found))
+    return Outline(tuple(outlined), tuple(edges), tuple(map(tuple, cycles)))
+
+
+def _registered(cell: StoredCell, analysis: Analysis) -> CellRegistered:
+    return CellRegistered(cell_id=cell.id, code=cell.code, analysis=analysis, cell_type=cell.type, mode=cell.mode)
+
+
+def _diagnostic(said: KernelDiagnostic) -> Diagnostic:
+    return Diagnostic(**{name: value for name, value in fields_of(said).items() if value is not None})
 
 
 def _analyse(cell: StoredCell, transform: Callable[[str], str]) -> Analysis:
@@ -63,7 +73,3 @@ def _analyse(cell: StoredCell, transform: Callable[[str], str]) -> Analysis:
             if is_sql_cell(cell.code):
                 return analyze_sql_cell(cell.code).analysis
             return analyze(cell.code, transform=transform)
-
-
-def _sorted(names: frozenset[str]) -> tuple[str, ...]:
-    return tuple(sorted(names))

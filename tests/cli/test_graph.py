@@ -84,8 +84,8 @@ def test_sql_reads_frames_and_parameters_and_gives_its_result(capsys: pytest.Cap
     assert edges["load", "growth"] == ["stocks"]
     assert edges["since", "growth"] == ["since"]
     assert "growth" in edges["growth", "winner"]
-    assert edges["winner", "monthly"] == ["winner"]
-    assert edges["monthly", "chart"] == ["monthly"]
+    assert edges["winner", "quarters"] == ["winner"]
+    assert edges["quarters", "chart"] == ["quarters"]
 
 
 def test_a_syntax_error_is_a_diagnostic_with_its_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,8 @@ from tailrace_cli import probe_table
 from tailrace_cli.main import main
 from tailrace_cli.probe_client import ConnectionFile, Message, ProbeClient
 from tailrace_cli.refusal import RefusedError
-from tests.cli.invocation import refused, tailrace
+from tailrace_cli.source import read_cells
+from tests.cli.invocation import ROOT, refused, tailrace
 
 
 class Probe:
@@ -85,6 +86,27 @@ def test_cells_are_placed_as_asked(connection_file: Path, capsys: pytest.Capture
     ask("register", "middle", "4", "--after", "a")
     ask("register", "second", "5", "--index", "1")
     assert ask("graph")["order"] == ["first", "second", "a", "middle", "b"]
+
+
+@pytest.mark.parametrize("name", ["weather.py", "stocks_sql.py"])
+def test_the_kernel_says_what_tailrace_graph_says(
+    connection_file: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    ask = Probe(connection_file, capsys)
+    path = ROOT / "examples" / name
+    for cell in read_cells(path):
+        ask("register", cell.id, cell.code, "--type", cell.type)
+    kernel = ask("graph")
+    assert main(["graph", str(path), "--json"]) == 0
+    ours = json.loads(capsys.readouterr().out)
+    assert [cell["id"] for cell in ours["cells"]] == kernel["order"]
+    for cell in ours["cells"]:
+        assert {key: cell[key] for key in ("type", "reads", "writes")} == {
+            key: kernel["cells"][cell["id"]][key] for key in ("type", "reads", "writes")
+        }
+    edges = {(edge["from"], edge["to"]): sorted(edge["names"]) for edge in kernel["edges"]}
+    assert {(edge["from"], edge["to"]): edge["names"] for edge in ours["edges"]} == edges
+    assert len(edges) > 4
 
 
 def test_replay_prints_what_was_missed(connection_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
