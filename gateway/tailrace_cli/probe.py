@@ -16,6 +16,7 @@ from tailrace_cli import probe_table
 from tailrace_cli.database_url import database_url
 from tailrace_cli.probe_client import ConnectionFile, Message, ProbeClient
 from tailrace_cli.refusal import RefusedError
+from tailrace_gateway.config import default_runtime_dir
 from tailrace_protocol.errors import ErrorCode
 from tailrace_protocol.objects import CellMode, CellType, RunMode
 
@@ -212,8 +213,9 @@ def show(answer: Any) -> None:
 
 
 def newest_connection_file() -> Path:
-    """The newest connection file of Jupyter's runtime directory. Raises RefusedError when there is none."""
-    files = sorted(Path(jupyter_runtime_dir()).glob("kernel-*.json"), key=lambda file: file.stat().st_mtime)
+    """The newest connection file of a gateway's kernels and of Jupyter's. Raises RefusedError when there is none."""
+    found = [*Path(jupyter_runtime_dir()).glob("kernel-*.json"), *default_runtime_dir().glob("*/connection.json")]
+    files = sorted(found, key=lambda file: file.stat().st_mtime)
     if not files:
         raise RefusedError(
             "No running kernel was found: start one with `python -m tailrace_kernel -f FILE` and give --existing FILE."

@@ -67,7 +67,8 @@ class RunView:
     def _ended(self, cell_id: str, status: str, seconds: float | None) -> None:
         mark, colour = MARKS[status]
         took = "" if seconds is None else f"  {seconds:.2f} s"
-        why = "" if status == "success" else f"  {self._record.why(cell_id)}"
+        shown = status == "success" or self._under == cell_id  # its error stands right above
+        why = "" if shown else f"  {self._record.why(cell_id)}"
         self._out.print(Text(f"{mark} {self._titles.get(cell_id, cell_id)}{took}{why}", style=colour))
         self._under = None
 

@@ -192,7 +192,7 @@ def test_no_kernel_and_no_file_are_told(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.json"
     wrong.write_text('{"transport": "tcp"}')
     assert "no 'ip'" in refused(tailrace("probe", "--existing", wrong, "ping"))
-    empty = {"JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime")}
+    empty = {"JUPYTER_RUNTIME_DIR": str(tmp_path / "jupyter"), "TAILRACE_RUNTIME_DIR": str(tmp_path / "gateway")}
     assert "--existing FILE" in refused(tailrace("probe", "ping", environment=empty))
     gone = tmp_path / "gone.json"
     ports = dict.fromkeys(("shell_port", "iopub_port", "control_port", "hb_port"), 1)
@@ -202,6 +202,18 @@ def test_no_kernel_and_no_file_are_told(tmp_path: Path) -> None:
         pytest.raises(RefusedError, match=r"No kernel answers within 0\.2 s"),
     ):
         client.ping(0.2)
+
+
+def test_the_newest_kernel_is_found_by_itself(connection_file: Path, tmp_path: Path) -> None:
+    for place in ("gateway/k1/connection.json", "jupyter/kernel-1.json"):
+        copy = tmp_path / place
+        copy.parent.mkdir(parents=True)
+        copy.write_text(connection_file.read_text())
+        runtime = {"JUPYTER_RUNTIME_DIR": str(tmp_path / "jupyter"), "TAILRACE_RUNTIME_DIR": str(tmp_path / "gateway")}
+        ended = tailrace("probe", "ping", environment=runtime)
+        assert json.loads(ended.out)["alive"] is True
+        assert f"taking {copy}" in ended.err
+        copy.unlink()
 
 
 def test_a_message_signed_with_another_key_is_not_taken(connection_file: Path, tmp_path: Path) -> None:
