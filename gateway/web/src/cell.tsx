@@ -6,6 +6,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { CellEditor } from "./cell_editor";
 import { CellHead } from "./cell_head";
 import { CellLinks, LinkedText } from "./cell_link";
+import { mentions } from "./cell_mentions";
 import { shownState, TYPE_WORDS } from "./cell_state";
 import { useNotebook } from "./context";
 import type { Draft } from "./draft";
@@ -92,7 +93,7 @@ function Diagnostics({ diagnostics, own, draft, gotoLine }: DiagnosticsProps) {
   return (
     <ul class="diagnostics" data-quiet={typing || undefined}>
       {diagnostics.map((one, index) => {
-        const others = (one.cells ?? []).filter((cellId) => cellId !== own);
+        const others = (one.cells ?? []).filter((cellId) => cellId !== own && !mentions(one.message, cellId));
         return (
           <li key={index} data-kind={one.kind}>
             <LinkedText text={one.message} />

@@ -1,5 +1,6 @@
 /** A cell spoken of by its number: a link that goes there. The id stays in the text, unseen, for search and tests. */
 
+import { piecesOf } from "./cell_mentions";
 import { useNotebook } from "./context";
 
 export function CellLink({ cellId }: { cellId: string }) {
@@ -33,17 +34,15 @@ export function CellLinks({ cells }: { cells: readonly string[] }) {
   );
 }
 
-/** A sentence in which `cell <id>` becomes a link wherever that cell is known. */
+/** A sentence in which `cell <id>` and `cells <id>, <id>` become links wherever those cells are known. */
 export function LinkedText({ text }: { text: string }) {
   const { store } = useNotebook();
   const order = store.order.value;
-  const parts = text.split(/(\bcell '?[\w-]+'?)/);
   return (
     <>
-      {parts.map((part, index) => {
-        const cellId = /^cell '?([\w-]+)'?$/.exec(part)?.[1];
-        return cellId !== undefined && order.includes(cellId) ? <CellLink key={index} cellId={cellId} /> : part;
-      })}
+      {piecesOf(text, (id) => order.includes(id)).map((piece, index) =>
+        typeof piece === "string" ? piece : <CellLink key={index} cellId={piece.cellId} />,
+      )}
     </>
   );
 }

@@ -46,7 +46,7 @@ export function reasonOf(cell: Cell): Sentence | undefined {
   const { reason, status } = cell;
   if (!reason || status === "queued" || status === "running" || status === "success") return undefined;
   const words = phrase(reason);
-  return words === undefined ? undefined : { text: words, cells: reason.fromCells ?? [] };
+  return words === undefined ? undefined : { text: words, cells: (reason.fromCells ?? []).filter((id) => id !== cell.id) };
 }
 
 function phrase(reason: Reason): string | undefined {

@@ -39,8 +39,8 @@ function Question({ cells, answer }: { cells: readonly string[]; answer: (yes: b
   return (
     <dialog ref={dialog} class="question" aria-label="Run cells with effects outside?" onClose={() => answer(false)}>
       <p>
-        <CellLinks cells={cells} /> {cells.length === 1 ? "has" : "have"} effects outside this notebook: a database that is written to,
-        or a shell command. Run everything, {cells.length === 1 ? "it" : "them"} included?
+        This also runs <CellLinks cells={cells} />, which {cells.length === 1 ? "acts" : "act"} outside this notebook: a database is
+        written to, or the shell is called.
       </p>
       <p class="row">
         <button class="primary" onClick={() => answer(true)}>Run everything</button>

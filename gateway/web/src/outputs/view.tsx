@@ -12,7 +12,7 @@ import { asText, choose, isRemote, type Remote } from "./registry";
 import "./renderers";
 import { drawText, fillText, tailOf } from "./text";
 
-const TAIL = 500; // lines of a stream that are shown at first
+const TAIL = 200; // lines of a stream that are shown at first
 
 export function Outputs({ outputs, omittedBytes, gotoLine }: {
   outputs: readonly Output[];
