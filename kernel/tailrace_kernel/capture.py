@@ -24,7 +24,7 @@ class CellStream(OutStream):
             return super().write(string) or 0
         if not isinstance(string, str):
             raise TypeError(f"write() argument must be str, not {type(string).__name__}")  # pragma: no cover
-        if not self.pub_thread.thread.is_alive():
+        if not self.outbox.is_usable():
             return super().write(string) or 0
         if string:
             self.outbox.text(self.name, self.parent_header, string)
@@ -33,7 +33,7 @@ class CellStream(OutStream):
     def flush(self) -> None:
         if self.echo is not None or self.pub_thread is None or os.getpid() != self._master_pid:
             super().flush()
-        elif self.pub_thread.thread.is_alive():
+        elif self.outbox.is_usable():
             self.outbox.wake()
 
 

@@ -153,18 +153,23 @@ class Conductor:
         self._after(garbage)
         return change
 
-    def interrupt(self, run_id: str) -> bool:
-        """Drop what is pending of a run; true when the run has a cell on the main thread, which needs the signal."""
+    def interrupt(self, run_id: str | None) -> bool:
+        """Drop what is pending, of one run when given; true when the main thread is to be sent the signal as well.
+
+        The signal alone would be lost on a run that was accepted and has not begun.
+        """
         with self.lock:
-            run = self._runs.get(run_id)
-            if run is None:
+            if run_id is not None and run_id not in self._runs:
                 return False
-            if self._now is not None and self._now[1] is run:
-                return True
-            self._dropped = self._next is not None and self._next.run_id == run_id
-            garbage = self._step(Interrupted(run_id=run_id), run.header)
+            if self._now is not None:
+                if run_id in (None, self._now[1].run_id):
+                    return True
+            elif self._next is not None and run_id in (None, self._next.run_id):
+                self._dropped = True
+            header = self._runs[run_id].header if run_id is not None else {}
+            garbage = self._step(Interrupted(run_id=run_id), header)
         self._after(garbage)
-        return False
+        return run_id is None
 
     def view(self, cell_id: str) -> CellView:
         with self.lock:

@@ -3,6 +3,10 @@
 Knows signals, frames and asyncio tasks; must not know cells, scheduling or messages. A KeyboardInterrupt that
 leaves an asyncio task is re-raised out of the loop and the kernel hangs, so one is raised only while a guarded
 function is on the stack that catches it. A suspended cell is cancelled instead. The handler takes no lock.
+
+An exception in the middle of the output path would leave a queue that nobody drains, or a thread that Python takes
+for dead (Thread.is_alive, interrupted, ends the thread it asks about). Functions of that path are *shielded*: the
+exception waits until the outermost of them has done its work.
 """
 
 import asyncio
@@ -22,12 +26,25 @@ class Interrupts:
         self.armed = False  # set by a guarded function, inside its own try
         self._is_cell_file = is_cell_file
         self._guards: set[CodeType] = set()
+        self._shields: set[CodeType] = set()
+        self._waiting: type[BaseException] | None = None
+        self._main = threading.main_thread().ident
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
 
     def guards(self, function: Callable[..., Any]) -> None:
         """Declare a function that catches KeyboardInterrupt around everything it does while `armed`."""
         self._guards.add(function.__code__)
+
+    def shields(self, function: Callable[..., Any]) -> None:
+        """Declare a function that must not be interrupted; it calls `raise_waiting` as its last deed."""
+        self._shields.add(function.__code__)
+
+    def raise_waiting(self) -> None:
+        """Raise what the handler held back, on the main thread."""
+        if self._waiting is not None and threading.get_ident() == self._main:
+            waiting, self._waiting = self._waiting, None
+            raise waiting
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -36,6 +53,7 @@ class Interrupts:
             yield
             return
         self.hit = False
+        self._waiting = None
         self._loop = asyncio.get_running_loop()
         outer, self._task = self._task, asyncio.current_task()
         saved = signal.signal(signal.SIGINT, self._handle)
@@ -57,15 +75,22 @@ class Interrupts:
         self.hit = True
         if not self.armed or self._loop is None:
             return
-        in_cell = False
+        in_cell = shielded = False
         while frame is not None:
             if frame.f_code in self._guards:
-                raise KeyboardInterrupt
+                self._raise(KeyboardInterrupt, shielded)
+                return
+            shielded = shielded or frame.f_code in self._shields
             in_cell = in_cell or self._is_cell_file(frame.f_code.co_filename)
             frame = frame.f_back
         self._loop.call_soon_threadsafe(self._cancel)
         if in_cell:  # a child task of the cell is in a loop of its own: it must come back to the event loop
-            raise asyncio.CancelledError
+            self._raise(asyncio.CancelledError, shielded)
+
+    def _raise(self, kind: type[BaseException], shielded: bool) -> None:
+        if not shielded:
+            raise kind
+        self._waiting = kind
 
     def _cancel(self) -> None:
         """Between two steps of the loop, so the task is suspended in user code exactly when still armed."""

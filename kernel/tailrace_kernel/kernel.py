@@ -60,6 +60,7 @@ class TailraceKernel(IPythonKernel):
         self._number_messages()
         self.outbox = Outbox(self.iopub_thread, self._wire, f"kernel.{self.ident}")
         self.iopub_thread.send_multipart = self.outbox.put
+        self.iopub_thread.schedule = self.outbox.schedule
         for stream in (sys.stdout, sys.stderr):
             capture.adopt(stream, self.outbox)
         capture.inherit_parents(self.shell)
@@ -88,6 +89,9 @@ class TailraceKernel(IPythonKernel):
         self.catalogue = Catalogue(self.shell.transform_cell)
         self.interrupts = Interrupts(self.catalogue.is_cell_file)
         self.interrupts.guards(TailraceKernel._await_plain)
+        for output in (Outbox.put, Outbox.text, Outbox.wake):
+            self.interrupts.shields(output)
+        self.outbox.after = self.interrupts.raise_waiting
         self.shell.interrupts = self.interrupts
         self.queries = Queries(names)
         self.conductor = Conductor(
@@ -218,7 +222,7 @@ class TailraceKernel(IPythonKernel):
     async def interrupt_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Ours may name a run: one that has ended is left alone, one that has not begun is dropped."""
         run_id = parent["content"].get("run_id")
-        if isinstance(run_id, str) and not self.conductor.interrupt(run_id):
+        if not self.conductor.interrupt(run_id if isinstance(run_id, str) else None):
             self._wire.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident)
             return
         await super().interrupt_request(stream, ident, parent)

@@ -8,7 +8,7 @@ IOPub thread. The lock is re-entrant because a finalizer that prints may run ins
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,11 +60,16 @@ class _Statuses:
 _Entry = _Raw | _Text | _Event | _Statuses
 
 
+def _nothing() -> None:
+    pass
+
+
 class Outbox:
     """`attached` turns on our own message types; stock clients never see them before somebody asked."""
 
     def __init__(self, thread: IOPubThread, session: Session, base_topic: str) -> None:
         self.attached = False
+        self.after = _nothing  # called as the last deed of what user code calls
         self._thread = thread
         self._session = session
         self._base_topic = base_topic
@@ -79,12 +84,13 @@ class Outbox:
 
     def put(self, frames: list[Any], *_: Any, **options: Any) -> None:
         """A message that is already packed: the signature of IOPubThread.send_multipart."""
-        if not self._usable():
+        if not self.is_usable():
             self._thread._really_send(frames, **options)
             return
         with self._lock:
             self._entries.append(_Raw(frames, options))
-        self.wake()
+        self._wake()
+        self.after()
 
     def text(self, stream: str, parent: Header, text: str) -> None:
         """Text of stdout or stderr; joins the entry before it when stream and parent are the same."""
@@ -101,6 +107,7 @@ class Outbox:
             self._wait_for_room()
         else:
             self._wake_later()
+        self.after()
 
     def standard(self, kind: str, content: dict[str, Any], parent: Header, *, soon: bool = True) -> None:
         """A stock message whose content nobody can change any more, packed on the IOPub thread.
@@ -110,7 +117,7 @@ class Outbox:
         with self._lock:
             self._entries.append(_Event(kind, content, parent, f"{self._base_topic}.{kind}".encode()))
         if soon:
-            self.wake()
+            self._wake()
         else:
             self._wake_later()
 
@@ -149,25 +156,40 @@ class Outbox:
         return last
 
     def wake(self) -> None:
-        """Have everything queued sent soon; never waits. One wake at a time is under way."""
+        """Have everything queued sent soon; never waits."""
+        self._wake()
+        self.after()
+
+    def _wake(self) -> None:
+        """One wake at a time is under way."""
         if self._wake_pending or not self._entries:
             return
         self._wake_pending = True
-        self._thread.schedule(self.drain)
+        self.schedule(self.drain)
 
     def _wake_later(self) -> None:
         if self._timer_pending or self._wake_pending:
             return
         self._timer_pending = True
-        self._thread.schedule(lambda: self._thread.io_loop.call_later(LINGER, self.drain))
+        self.schedule(lambda: self._thread.io_loop.call_later(LINGER, self.drain))
 
-    def _usable(self) -> bool:
+    def schedule(self, function: Callable[[], Any]) -> None:
+        """Stands in for IOPubThread.schedule, which asks `is_alive` each time: see `interrupt`."""
+        if self.is_usable():
+            self._thread._events.append(function)
+            self._thread._event_pipe.send(b"")
+        else:
+            function()
+
+    def is_usable(self) -> bool:
         """Not in a forked child, whose frames go to the parent through a pipe, nor after the thread has ended."""
-        return os.getpid() == self._pid and self._thread.thread.is_alive()
+        if os.getpid() != self._pid:
+            return False
+        return not self._thread._stopped or self._thread.thread.is_alive()
 
     def _wait_for_room(self) -> None:
         self._drained.clear()
-        self.wake()
+        self._wake()
         if threading.current_thread() is not self._thread.thread:
             self._drained.wait(WRITER_PATIENCE)
 

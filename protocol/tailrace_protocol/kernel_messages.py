@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from tailrace_protocol.objects import CellMode, CellType, Execution, Name, RunMode, Status
+from tailrace_protocol.objects import CellMode, CellType, Execution, FrameLibrary, Name, RunMode, Status
 
 PROTOCOL_VERSION = 1
 CellKey = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -144,11 +144,15 @@ class SettingsRequest(Content, frozen=True, kw_only=True):
 
     lazy: bool | None = None
     cutoff: bool | None = None
+    frames: FrameLibrary | None = None
 
 
 class SchemaRequest(Content, frozen=True, kw_only=True):
+    """Answers are kept until a cell of this kernel changes the structure; `refresh` asks the database again."""
+
     connection: Name = "default"
     path: tuple[str, ...] = ()
+    refresh: bool = False
 
 
 class TablePageRequest(Content, frozen=True, kw_only=True):
@@ -158,6 +162,16 @@ class TablePageRequest(Content, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
     sort: tuple[dict[str, Any], ...] = ()
     filter: str | None = None
+
+
+class ExportTableRequest(Content, frozen=True, kw_only=True):
+    """One part of what a SQL cell shows as a file: `row` is the `next_row` of the part before, with its `token`."""
+
+    cell_id: CellKey
+    output: Annotated[int, Meta(ge=0)] = 0
+    format: Literal["csv", "arrow"] = "csv"  # arrow: the IPC stream
+    row: Annotated[int, Meta(ge=0)] = 0
+    token: str | None = None
 
 
 # replies
@@ -234,6 +248,7 @@ class ConfigureDbReply(Content, frozen=True, kw_only=True):
     server_version: str
     redacted_url: str
     seconds: float
+    note: str | None = None  # worth showing: a new, empty file was made …
 
 
 class GraphCell(Content, frozen=True, kw_only=True):
@@ -294,6 +309,16 @@ class TablePageReply(Content, frozen=True, kw_only=True):
     total: int
 
 
+class ExportTableReply(Content, frozen=True, kw_only=True):
+    """One buffer follows: the bytes of this part, about 4 MiB. `complete`: false if the query had more rows than were
+    kept (a result without a name)."""
+
+    token: str
+    rows: int  # of the whole table
+    complete: bool
+    next_row: int | None = None  # None after the last part
+
+
 class ReplayReply(Content, frozen=True, kw_only=True):
     """One buffer follows: per message u32 frame count, u32 lengths, then the frames; all little-endian."""
 
@@ -350,6 +375,7 @@ class DbConfigured(Content, frozen=True, kw_only=True):
     redacted_url: str
     dialect: str | None = None
     error: dict[str, str] | None = None
+    note: str | None = None
 
 
 class VariablesChanged(Content, frozen=True, kw_only=True):
@@ -372,6 +398,7 @@ REQUESTS: dict[str, type[Content]] = {
     "settings_request": SettingsRequest,
     "schema_request": SchemaRequest,
     "table_page_request": TablePageRequest,
+    "export_table_request": ExportTableRequest,
 }
 """`interrupt_request` is Jupyter's own; its content may hold `run_id` (TailraceInterruptRequest)."""
 

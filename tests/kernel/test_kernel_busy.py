@@ -119,6 +119,19 @@ def test_an_interrupt_of_a_run_that_has_ended_is_ignored(peer: Peer) -> None:
     assert statuses(peer.iopub, "second")[-1] == ("second", "success")
 
 
+def test_an_interrupt_stops_a_run_that_has_not_begun(peer: Peer) -> None:
+    peer.register("stock", "pass")
+    stock = peer.send("execute_request", {"code": INTERRUPTED["sleep"].replace("10", "0.5")}, "shell")
+    peer.until(lambda message: message["type"] == "stream", "go")
+    peer.register("a", "print('never')")
+    run = peer.send("execute_cells_request", {"cell_ids": ["a"], "run_id": "waits"})
+    assert peer.ask("interrupt_request", {"run_id": "waits"})["status"] == "ok"
+    peer.until_idle(run)
+    assert peer.reply(stock, "shell")["content"]["status"] == "ok"
+    assert outputs(peer.iopub, "a") == []
+    assert statuses(peer.iopub, "a")[-1][1] == "interrupted"
+
+
 def test_an_interrupt_of_a_stock_await(peer: Peer) -> None:
     msg_id = peer.send("execute_request", {"code": INTERRUPTED["await"]}, "shell")
     peer.until(lambda message: message["type"] == "stream", "go")
