@@ -69,6 +69,7 @@ class Databases:
                 in_force=shown,
                 dialect=reply.dialect,
                 seconds=reply.seconds,
+                note=reply.note,
             ),
             pending,
         )
@@ -104,6 +105,7 @@ class Databases:
                 if error
                 else None,
                 dialect=content.dialect,
+                note=content.note,
             )
         )
 

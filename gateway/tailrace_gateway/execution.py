@@ -320,7 +320,7 @@ class Execution:
     def _execute(
         self, talk: Conversation, pending: Pending, cell_ids: tuple[str, ...], mode: RunMode, run_id: str
     ) -> None:
-        content = ExecuteCellsRequest(cell_ids=cell_ids, mode=mode, wait=False, run_id=run_id)
+        content = ExecuteCellsRequest(cell_ids=cell_ids, mode=mode, wait=False, run_id=run_id, allow_stdin=True)
         failed = partial(self._pendings.fail, pending)
         msg_id = talk.ask("execute_cells", content, _ignore, failed, pending=pending)
         self._reception.expect_run(msg_id, run_id, self._later)

@@ -283,10 +283,13 @@ class Notebook:
         self._pendings.seal(pending)
 
     async def _make_durable(self, outcome: Applied) -> Applied:
-        """The ack names the last document event, which follows `command:executing`. Raises read_only, disk_full."""
+        """The ack names the last document event, which follows `command:executing`. Raises read_only, disk_full.
+
+        After a failed write nothing is acknowledged until a new journal could be written.
+        """
         if self._read_only:
-            message = "The gateway could not write its journal: free some disk space and restart it."
-            raise TailraceError(ErrorCode.READ_ONLY, message)
+            await self._journal.renew(image(self._state))
+            self._read_only = False
         seq = self._stream.seq + (1 + len(outcome.events) if outcome.events else 0)
         applied = dataclasses.replace(outcome, record=replace(outcome.record, seq=seq))
         try:

@@ -3,12 +3,15 @@
 Knows tokens and the clock it is given; must not know sockets. A command ends once: executed or failed.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from tailrace_protocol.errors import TailraceError
 from tailrace_protocol.events import Cause, CommandExecuted, CommandExecuting, CommandFailed, Event
+
+log = logging.getLogger(__name__)
 
 CAUSES = 4_096  # requests whose command is remembered for messages that still come
 
@@ -66,6 +69,7 @@ class PendingTable:
         if pending.ended:
             return
         self._forget(pending)
+        self._log(pending, error.code.value)
         self._publish(
             CommandFailed(
                 command=pending.command,
@@ -87,6 +91,7 @@ class PendingTable:
         if pending.tokens or not pending.sealed or pending.ended:
             return
         self._forget(pending)
+        self._log(pending, "ok")
         self._publish(
             CommandExecuted(
                 command=pending.command,
@@ -97,6 +102,14 @@ class PendingTable:
                 cell_id=pending.cell_id,
                 cause=pending.cause,
             )
+        )
+
+    def _log(self, pending: Pending, code: str) -> None:
+        """One line per command when it ends."""
+        milliseconds = 1000 * (self._now() - pending.began)
+        cause, cell = pending.cause, pending.cell_id or "-"
+        log.info(
+            "%s client=%s id=%s cell=%s ms=%.1f %s", pending.command, cause.client, cause.id, cell, milliseconds, code
         )
 
     def _forget(self, pending: Pending) -> None:

@@ -59,7 +59,8 @@ class Registration:
             yield "settings", self.settings(state)
 
     def settings(self, state: NotebookState) -> SettingsRequest:
-        return SettingsRequest(lazy=state.info.settings.lazy, cutoff=state.info.settings.cutoff)
+        settings = state.info.settings
+        return SettingsRequest(lazy=settings.lazy, cutoff=settings.cutoff, frames=settings.frames)
 
     def _bulk(self, state: NotebookState) -> Iterator[Request]:
         for cell_id in [cell_id for cell_id in self._told if cell_id not in state.cells]:

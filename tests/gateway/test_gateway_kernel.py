@@ -122,6 +122,21 @@ async def test_interrupt_stops_a_run(tmp_path: Path) -> None:
 
 
 @story
+async def test_input_is_asked_and_the_first_answer_wins(tmp_path: Path) -> None:
+    async with running(tmp_path) as gateway, gateway.client() as client:
+        await client.ready()
+        await client.send("run_cell", cellId="a1", code="x = int(input('how many? '))")
+        asked = await client.event("input_requested", cellId="a1")
+        assert (asked["prompt"], asked["password"]) == ("how many? ", False)
+        answer = {"cellId": "a1", "requestId": asked["requestId"], "value": "41"}
+        assert (await client.reply(await client.send("stdin_reply", **answer)))["type"] == "ack"
+        late = await client.reply(await client.send("stdin_reply", **answer))
+        assert late["code"] == "not_waiting"
+        await client.event("run_finished", status="success")
+        assert value_of(client, "b1") == "42"
+
+
+@story
 async def test_completion_and_inspection_answer_in_the_ack(tmp_path: Path) -> None:
     async with running(tmp_path) as gateway, gateway.client() as client:
         await client.ready()

@@ -12,11 +12,10 @@ from tailrace_gateway.kernel_port import InputAsked
 from tailrace_gateway.notebook import Notebook
 from tailrace_gateway.notebook_file import NotebookFile
 from tailrace_gateway.output_store import OutputStore
-from tailrace_gateway.records import Record, Saved
+from tailrace_gateway.records import Image, Record, Saved
 from tailrace_gateway.saving import Kept
 from tailrace_gateway.state import open_state
-from tailrace_protocol.codec import decode_command
-from tailrace_protocol.commands import Attach
+from tailrace_protocol.commands import Attach, CellUpdate
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.objects import NotebookInfo, Settings, code_hash
 from tests.gateway.fakes import DEAD, FakeKernel, FakeKernels
@@ -411,6 +410,10 @@ class FullDisk(MemoryJournal):
             raise TailraceError(ErrorCode.DISK_FULL, "Changes cannot be made durable: the disk is full.")
         self.room -= 1
 
+    async def renew(self, image: Image) -> None:
+        if self.room == 0:
+            raise TailraceError(ErrorCode.READ_ONLY, "Changes cannot be made durable: still no room.")
+
 
 class Wire:
     """A transport that keeps decoded frames."""
@@ -439,19 +442,21 @@ async def test_nothing_is_acknowledged_that_is_not_durable(tmp_path: Path) -> No
     path.write_text(TWO_CELLS)
     file = NotebookFile(path)
     state = open_state(NotebookInfo(id="n", path="n.py", name="n", settings=Settings()), file.read().cells)
-    kernels = FakeKernels()
-    kept = Kept(state=state, journal=FullDisk(1), file=file, store=OutputStore(tmp_path / "store"))
+    kernels, journal = FakeKernels(), FullDisk(1)
+    kept = Kept(state=state, journal=journal, file=file, store=OutputStore(tmp_path / "store"))
     notebook = Notebook(kept, lambda hear: kernels(None, hear), Blobs("n", tmp_path / "blobs"))  # type: ignore[arg-type]
     wire = Wire()
     member = Member("c", wire, "json", notebook.current, name="", role="editor")
     writer = asyncio.create_task(member.write())
     notebook.attach(member, Attach(id="0"))
     for number in (1, 2, 3):
-        frame = {"type": "cell_update", "id": f"q{number}", "cellId": "a1", "code": f"x = {number}"}
-        notebook.submit(member, decode_command(json.dumps(frame)))
+        notebook.submit(member, CellUpdate(id=f"q{number}", cell_id="a1", code=f"x = {number}"))
     assert (await wire.until(lambda frame: frame.get("id") == "q1"))["type"] == "ack"
     assert (await wire.until(lambda frame: frame.get("id") == "q2"))["code"] == "disk_full"
     assert (await wire.until(lambda frame: frame.get("id") == "q3"))["code"] == "read_only"
+    journal.room = 5
+    notebook.submit(member, CellUpdate(id="q4", cell_id="b1", code="y = 4"))
+    assert (await wire.until(lambda frame: frame.get("id") == "q4"))["type"] == "ack"
     assert [frame["type"] for frame in wire.frames].count("read_only") == 1
     assert state.cells["a1"].code == "x = 1"
     await notebook.close(1012, "")
