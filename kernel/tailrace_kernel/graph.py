@@ -93,9 +93,9 @@ class Graph:
         for writer in self.preds[cell]:
             self.succs[writer].pop(cell, None)
         for table in (self.reach, self.reads, self.writes, self.changes, self.bound, self.later, self._exports):
-            table.pop(cell)  # type: ignore[attr-defined]
+            table.pop(cell)
         for other in (self.learned, self._below, self._watched, self._dirty):
-            other.pop(cell, None)  # type: ignore[attr-defined]
+            other.pop(cell, None)
         del self.preds[cell]
         self.places.remove(cell)
         delta = self._settle()

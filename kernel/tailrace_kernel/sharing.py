@@ -10,9 +10,10 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 MAX_PARTS = 10_000  # objects looked at inside one value
-HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: classes that can be changed
+MAX_PRINTED = 2**20  # bytes of an array that are hashed
+HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
 ATOMS = frozenset({int, float, str, bytes, bool, type(None), complex, range, type(...), type(NotImplemented)})
-CODE = (FunctionType, BuiltinFunctionType, MethodType)
+CODE = (FunctionType, BuiltinFunctionType, MethodType, property, staticmethod, classmethod)
 LIST_ITERATOR: type = type(iter([]))
 
 
@@ -26,8 +27,11 @@ def immutable(value: Any) -> bool:
     return kind.__module__ == "numpy" and kind.__name__ != "ndarray" and hasattr(kind, "dtype")
 
 
-def parts(values: Iterable[Any], limit: int = MAX_PARTS) -> dict[int, Any]:
-    """The changeable objects that these values are made of, by id; stops looking after `limit` of them."""
+def parts(values: Iterable[Any], *, classes: bool, limit: int = MAX_PARTS) -> dict[int, Any]:
+    """The changeable objects that these values are made of, by id; stops looking after `limit` of them.
+
+    An instance is also made of its class for whoever sees it (`classes`), but a change of it does not change the class.
+    """
     found: dict[int, Any] = {}
     todo = list(values)
     seen: set[int] = set()
@@ -38,21 +42,29 @@ def parts(values: Iterable[Any], limit: int = MAX_PARTS) -> dict[int, Any]:
             continue
         seen.add(id(value))
         if isinstance(value, type):
-            if kind_is_changeable(value):
+            if is_users_class(value):
                 found[id(value)] = value
+                todo += class_attributes(value)
             continue
         if issubclass(kind, ModuleType) or kind in CODE:
             continue
         if kind is not tuple and kind is not frozenset:
             found[id(value)] = value
-        if kind_is_changeable(kind):
-            found[id(kind)] = kind
+        if is_users_class(kind):
+            if classes:
+                found[id(kind)] = kind
+            todo += class_attributes(kind)
         todo.extend(inside(value, kind, limit))
     return found
 
 
-def kind_is_changeable(kind: type) -> bool:
-    return bool(kind.__flags__ & HEAP_TYPE) and kind.__module__ not in {"builtins", "collections"}
+def is_users_class(kind: type) -> bool:
+    """Classes that cells defined: those of libraries are left out, all their instances would seem to share."""
+    return bool(kind.__flags__ & HEAP_TYPE) and kind.__module__ in {"__main__", "builtins"}
+
+
+def class_attributes(kind: type) -> list[Any]:
+    return [value for name, value in vars(kind).items() if not name.startswith("__")]
 
 
 def inside(value: Any, kind: type, limit: int) -> Iterator[Any]:
@@ -81,6 +93,20 @@ def kind_iter(value: Any, kind: type) -> Iterator[Any]:
         if issubclass(kind, base):
             return iter(base.__iter__(value))
     raise AssertionError(kind)
+
+
+def fingerprint(value: Any) -> object:
+    """Differs when the object itself was changed: which objects it holds, not what they hold; None when unknown."""
+    kind = type(value)
+    if issubclass(kind, dict):
+        return [(id(k), id(v)) for k, v in dict.items(value)]
+    if issubclass(kind, (list, set, deque)):
+        return [id(item) for item in kind_iter(value, kind)]
+    if kind.__module__ == "numpy" and kind.__name__ == "ndarray":
+        return hash(value.tobytes()) if value.nbytes <= MAX_PRINTED and not value.dtype.hasobject else None
+    if kind.__dictoffset__ and kind.__flags__ & HEAP_TYPE:
+        return {name: id(item) for name, item in object.__getattribute__(value, "__dict__").items()}
+    return None
 
 
 def flat(value: Any) -> bool:

@@ -38,6 +38,8 @@ class Shown:
     def before(self, record: Record, bound: dict[str, str | None]) -> Directions:
         """Directions for a run: `bound` says for each name read which writer's version it gets."""
         cell, by = record.id, self.by
+        if not self._graph.rules.versions:
+            return STAY
         wants: list[Want] = []
         for name, writer in bound.items():
             if by.get(name) != writer and not is_table(name):

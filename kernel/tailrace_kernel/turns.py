@@ -259,7 +259,9 @@ class Turns:
             for name in record.given:
                 state.forks.pop((name, record.id), None)
 
-    def _show_names(self, record: Record, writes: frozenset[str], unbound: frozenset[str], *, ok: bool) -> frozenset[str]:
+    def _show_names(
+        self, record: Record, writes: frozenset[str], unbound: frozenset[str], *, ok: bool
+    ) -> frozenset[str]:
         shown = self._state.shown
         if ok:
             shown.after(record, writes, unbound)
@@ -292,7 +294,7 @@ class Turns:
             if name in sources:
                 state.forks.setdefault((name, sources[name]), set()).add(cell)
         spent = set(direct)
-        for name, writer in finished.shared | finished.spent:
+        for name, writer in finished.shared:
             owner = writer or state.shown.by.get(name)
             if owner is not None and owner != cell and owner in state.records:
                 spent.add((name, owner))
@@ -329,15 +331,20 @@ class Turns:
             state.graph_changed(delta)
             touched = [c for c in delta.cells if c in state.records]
             running.found_out = True
-            reads = graph.reads[cell]
-            record.inputs = {n: i for n, i in record.inputs.items() if n in reads or n not in before}
         for name, owner in found.items():
             state.shown.adopt(name, owner, cell)
-        if names:
+        if names or before:
             record.given = record.given | names
-            bound = graph.bound[cell]
-            record.inputs = record.inputs | state.freshness.inputs({n: bound[n] for n in names if n in bound})
+            self._read_as_learned(record)
         return touched
+
+    def _read_as_learned(self, record: Record) -> None:
+        """What the cell read includes the names it changes through sharing, and what their functions read."""
+        state = self._state
+        reads, bound = state.graph.reads[record.id], state.graph.bound[record.id]
+        new = {name: writers for name, writers in bound.items() if name not in record.inputs}
+        record.inputs = {n: i for n, i in record.inputs.items() if n in reads} | state.freshness.inputs(new)
+        record.late_inputs = state.freshness.inputs(state.graph.later[record.id])
 
     def _follow(self, running: Running, finished: CellFinished, changed: list[str]) -> None:
         """What this run made stale joins the runs it was part of."""
@@ -450,11 +457,5 @@ class Turns:
 def changes_objects(record: Record, finished: CellFinished) -> bool:
     """Whether this run or the one before had to do with objects that others hold."""
     return bool(
-        finished.touched
-        or finished.copied
-        or finished.shared
-        or finished.spent
-        or record.direct
-        or record.spends
-        or record.learned
+        finished.touched or finished.copied or finished.shared or record.direct or record.spends or record.learned
     )

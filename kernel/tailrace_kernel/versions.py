@@ -5,13 +5,12 @@ returned as garbage: the caller drops it outside its lock, because dropping a la
 """
 
 import sys
-from collections.abc import Iterable
 from typing import Any
 
 from tailrace_kernel.equality import equal_values
 from tailrace_kernel.facts import NOTHING
 from tailrace_kernel.rules import Rules
-from tailrace_kernel.sharing import ATOMS, copied, flat, immutable, parts
+from tailrace_kernel.sharing import ATOMS, copied, fingerprint, flat, immutable, parts
 from tailrace_kernel.stimuli import STAY, Bind, CellFinished, Directions, Execute, Outcome, Version
 
 Garbage = list[Any]
@@ -22,13 +21,15 @@ HISTORY = ("_", "__", "___")
 class Prepared:
     """What `prepare` learned and `commit` needs."""
 
-    __slots__ = ("copied", "old", "shared", "touched")
+    __slots__ = ("copied", "old", "prints", "read", "shared", "touched")
 
     def __init__(self) -> None:
         self.touched: dict[str, Any] = {}
         self.copied: frozenset[str] = NOTHING
         self.shared: frozenset[Version] = frozenset()
         self.old: dict[str, Any] = {}
+        self.read: dict[int, Any] = {}  # changeable objects behind what it only reads, by id
+        self.prints: dict[int, object] = {}  # their fingerprints before the run
 
 
 UNPREPARED = Prepared()
@@ -90,8 +91,7 @@ class Namespace:
                 kept=kept,
                 copied=prepared.copied,
                 touched=frozenset(prepared.touched),
-                shared=prepared.shared,
-                spent=self._holders(execute, prepared.touched.values()),
+                shared=prepared.shared | self._attached(execute, prepared),
                 recalled=recalled,
             ),
             garbage,
@@ -110,10 +110,10 @@ class Namespace:
         for version in directions.forget:
             garbage.append(aside.pop(version, None))
             self._forget_original(version, garbage)
-        for name, writer in directions.bind:
+        for name, wanted in directions.bind:
             garbage.append(user.pop(name, None))
-            if writer is not None and (name, writer) in aside:
-                user[name] = aside[name, writer]
+            if wanted is not None and (name, wanted) in aside:
+                user[name] = aside[name, wanted]
         return garbage
 
     def _forget_original(self, version: Version, garbage: Garbage) -> None:
@@ -140,8 +140,13 @@ class Namespace:
                 prepared.copied |= {name}
             else:
                 prepared.touched[name] = user[name]
-        if prepared.touched and self.rules.sharing:
-            prepared.shared = self._holders(execute, prepared.touched.values())
+        if not self.rules.sharing or not (prepared.touched or prepared.copied):
+            return
+        wanted = parts(prepared.touched.values(), classes=False)
+        prepared.shared = self._holders(execute, wanted)
+        only_read = [user[n] for n in execute.reads if n in user and n not in execute.changes]
+        prepared.read = {key: value for key, value in parts(only_read, classes=True).items() if key not in wanted}
+        prepared.prints = {key: fingerprint(value) for key, value in prepared.read.items()}
 
     def _may_copy(self, name: str, writer: str) -> bool:
         """Nothing but the name and the version put aside refers to it, and a shallow copy is independent."""
@@ -152,9 +157,21 @@ class Namespace:
         del value
         return references(self.user, name) == known and flat(self.user[name])
 
-    def _holders(self, execute: Execute, objects: Iterable[Any]) -> frozenset[Version]:
-        """Versions that hold one of the objects or a part of it."""
-        wanted = parts(objects)
+    def _attached(self, execute: Execute, prepared: Prepared) -> frozenset[Version]:
+        """Versions of objects that the run put into what it changes, and then changed there."""
+        if not prepared.read:
+            return frozenset()
+        given = [self.user[name] for name in execute.changes if name in self.user]
+        inside = parts(given, classes=True)
+        changed = {
+            key: value
+            for key, value in prepared.read.items()
+            if key in inside and fingerprint(value) != prepared.prints[key]
+        }
+        return self._holders(execute, changed)
+
+    def _holders(self, execute: Execute, wanted: dict[int, Any]) -> frozenset[Version]:
+        """Versions that hold one of these objects."""
         if not wanted:
             return frozenset()
         writes = execute.writes
@@ -167,7 +184,7 @@ class Namespace:
             if id(value) in wanted:
                 holders.append(version)
             elif self.rules.parts and looks > 0:
-                inside = parts((value,))
+                inside = parts((value,), classes=True)
                 looks -= len(inside) + 1
                 if not inside.keys().isdisjoint(wanted):
                     holders.append(version)

@@ -41,7 +41,7 @@ class Notebook:
 
     def __init__(self, *, rules: Rules | None = None, copies: bool = True, checked: bool = True) -> None:
         self.scheduler = Scheduler(rules)
-        self.user: dict[str, Any] = {}
+        self.user: dict[str, Any] = {"__name__": "__main__"}
         self.namespace = Namespace(self.user, copies=copies, rules=rules)
         self.events: list[Event] = []
         self.runs: list[str] = []

@@ -7,9 +7,9 @@ from tailrace_protocol.errors import ErrorCode, TailraceError
 from tests.kernel.dataflow import Notebook
 
 
-def notebook(*cells: str, run: bool = True, **more: bool) -> Notebook:
+def notebook(*cells: str, run: bool = True) -> Notebook:
     """Cells a, b, c … with these texts."""
-    nb = Notebook(**more)
+    nb = Notebook()
     nb.put_all({chr(97 + i): code for i, code in enumerate(cells)})
     if run:
         nb.run(mode="all")
@@ -40,7 +40,7 @@ def test_deletion_reruns_the_readers_and_their_descendants_fail() -> None:
     assert nb.error["b"] == "NameError: name 'a' is not defined"
     assert nb.error["c"] == "UpstreamError: name 'b' is not defined: cell b, which writes it, failed"
     assert nb.statuses() == {"b": "error", "c": "error", "d": "success"}
-    assert set(nb.user) - {"__builtins__"} == {"free"}
+    assert set(nb.user) - {"__builtins__", "__name__"} == {"free"}
 
 
 def test_deletion_rebinds_to_another_writer() -> None:

@@ -1,0 +1,455 @@
+"""Random notebooks and what a person does to them, played against the machine and against a plain script.
+
+`python -m tests.kernel.histories FIRST COUNT [key=value …]` plays many; a violation prints its seed and its history.
+"""
+
+import contextlib
+import io
+import random
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from types import FunctionType, ModuleType
+from typing import Any
+
+from tailrace_kernel.rules import Rules
+from tailrace_kernel.sharing import immutable
+from tailrace_kernel.stimuli import VersionsEvicted
+from tests.kernel.dataflow import Notebook
+
+NUMBERS, LISTS, FUNCTIONS = ("n", "m", "k"), ("u", "v", "w"), ("f", "g", "h")
+OPENING = (
+    "n = {d}",
+    "m = {d}",
+    "k = {d}",
+    "u = [{d}]",
+    "v = [{d}, {d}]",
+    "w = []",
+    "def f(): return n",
+    "def g(): return len(u)",
+    "h = lambda: 2",
+    "import math as lib",
+    "i = 0",
+    "box = {{'in': [{d}]}}",
+    "class Thing:\n    size = 1\n    def grow(self): return n + self.size",
+    "t = Thing()",
+    "s = iter([1, 2, 3])",
+)
+VALUES = (
+    "{a} = {d}",
+    "{a} = {b} + {d}",
+    "{a} = {a} * 2 % 11",
+    "{a} += {d}",
+    "{a} = len({x}) + {b}",
+    "{a} = sum({x}) % 5",
+    "{x} = [{d}, {a}]",
+    "{x} = [q + 1 for q in {y}]",
+    "{x} = {x} + [{a}]",
+    "{x} = sorted({y})",
+    "{x} = {y} = [{d}]",
+    "print({a})",
+    "print({x}, len({y}))",
+    "print(box)",
+)
+SHARED = (
+    "{x} = {y}",
+    "{x}, {y} = {y}, {x}",
+    "box['in'] = {x}",
+    "{x} = box['in']",
+    "box = {{'in': {x}}}",
+    "s = iter({x})",
+    "t.size = {x}",
+    "{x} = t.size if isinstance(t.size, list) else [{d}]",
+)
+CHANGES = (
+    "{x}.append({d})",
+    "{x}.append({a})",
+    "{x} += [{d}]",
+    "{x}[:1] = [{a}]",
+    "{x}.sort()",
+    "{x}.clear()",
+    "{x}.insert(0, {d}); {a} = {x}[0]",
+    "box['in'].append({d})",
+    "box['k'] = {a}",
+    "{a} = next(s, {d})",
+    "t.size = {a}",
+    "Thing.size = {d}",
+    "for e in {x}[:2]: {y}.append(e)",
+    "if {a} > 1: {x}.append({d})",
+    "while len({x}) < 2: {x}.append({a})",
+)
+CODE = (
+    "def {f}(): return {a} + {d}",
+    "def {f}(): return {g}() if {a} > 50 else {b}",
+    "def {f}():\n    {x}.append({a})\n    return len({x})",
+    "def {f}():\n    global {a}\n    {a} += 1\n    return {a}",
+    "def {f}():\n    def inner(): return {a}\n    return inner",
+    "{f} = lambda: {a} - 1",
+    "{g} = {f}",
+    "{a} = {f}() if not callable({f}()) else {d}",
+    "{f}()",
+    "class Thing:\n    size = {a}\n    def grow(self): return {b}",
+    "t = Thing()",
+    "{a} = t.grow() if isinstance(t.size, int) else {d}",
+)
+PATHS = (
+    "if {a} > {d}: {b} = {d}",
+    "if {a} % 2: {x} = [{d}]",
+    "for i in range({a} % 3): pass",
+    "for i in {x}: {a} = i",
+    "i = {d}",
+    "{a} = i if isinstance(i, int) else 0",
+    "try:\n    {a}\nexcept NameError:\n    {a} = {d}",
+    "del {a}",
+    "{a} = {d}\ndel {a}",
+    "{a} = {d}\nif {b} > 7: raise ValueError('too much')",
+    "import json as lib",
+    "{a} = len(lib.__name__)",
+)
+ACTS = (
+    *("edit", "editrun", "editrun", "editrun", "insert", "insert", "move"),
+    *("delete", "rerun", "rerun", "single", "stale", "undo"),
+)
+FRAMES = (
+    "df = pd.DataFrame({{'p': [1, 2, {d}]}})",
+    "df['c'] = df['p'] * {d}",
+    "df = df[df['p'] > 0]",
+    "col = df['p']",
+    "df2 = df",
+    "df2['z'] = {d}",
+    "df.loc[0, 'p'] = {d}",
+    "print(df.shape, list(df.columns))",
+    "arr = np.arange({d} + 2)",
+    "arr[0] = {d}",
+    "arr += 1",
+    "arr2 = arr",
+    "part = arr[:2].copy()",
+    "print(int(arr.sum()))",
+    "df.insert(0, 'q', {d}, allow_duplicates=True)",
+    "total = int(df['p'].sum())",
+)
+FRAMES_OPENING = (
+    "import pandas as pd",
+    "import numpy as np",
+    "df = pd.DataFrame({{'p': [{d}, 5]}})",
+    "arr = np.arange(4)",
+    "df2 = df.copy()",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    steps: int = 10
+    copies: bool = True
+    keep: int | None = None  # versions of changeable values kept after each run; None: all
+    frames: bool = False
+    checked: bool = False  # validate the machine after every step
+    rules: Rules = field(default_factory=Rules)
+
+
+class ViolationError(AssertionError):
+    """The law, or a promise beside it, is broken; the text holds the history."""
+
+
+def script(codes: list[str]) -> tuple[dict[str, Any], list[str]] | None:
+    """Namespace and outputs of the cells run top to bottom in one plain namespace; None when one raises."""
+    user: dict[str, Any] = {"__name__": "__main__"}
+    outputs = []
+    for code in codes:
+        out = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(out):
+                exec(compile(code, "<script>", "exec"), user)
+        except Exception:
+            return None
+        outputs.append(out.getvalue())
+    return user, outputs
+
+
+def picture(value: Any, depth: int = 0) -> object:
+    """A value without addresses."""
+    kind = type(value)
+    if depth > 6:
+        return "…"
+    if isinstance(value, ModuleType):
+        return ("module", value.__name__)
+    if isinstance(value, FunctionType):
+        return ("function", value.__name__, value.__code__.co_names)
+    if isinstance(value, type):
+        own = {k: picture(v, depth + 1) for k, v in vars(value).items() if not k.startswith("__")}
+        return ("class", value.__name__, sorted(own.items(), key=str))
+    if kind in {list, tuple}:
+        return (kind.__name__, [picture(v, depth + 1) for v in value])
+    if kind is dict:
+        return ("dict", [(k, picture(v, depth + 1)) for k, v in value.items()])
+    if kind.__name__ == "list_iterator":
+        return ("iterator", value.__length_hint__())
+    if kind.__module__.startswith(("numpy", "pandas")):
+        return (kind.__name__, str(value))
+    if kind.__module__ == "builtins":
+        return repr(value)
+    return ("instance", kind.__name__, sorted((k, picture(v, depth + 1)) for k, v in vars(value).items()))
+
+
+def pictures(user: dict[str, Any]) -> dict[str, object]:
+    return {name: picture(value) for name, value in user.items() if not name.startswith("__")}
+
+
+def sharing(user: dict[str, Any]) -> set[frozenset[str]]:
+    """Groups of names that are one changeable object."""
+    groups: dict[int, set[str]] = {}
+    for name, value in user.items():
+        if not immutable(value) and not callable(value):
+            groups.setdefault(id(value), set()).add(name)
+    return {frozenset(names) for names in groups.values() if len(names) > 1}
+
+
+class History:
+    """One notebook and what happens to it; `counts` says how much of each kind did."""
+
+    def __init__(self, seed: int, options: Options) -> None:
+        self.random = random.Random(seed)
+        self.seed = seed
+        self.options = options
+        self.counts: Counter[str] = Counter()
+        self.log: list[str] = []
+        self.notebook = Notebook(rules=options.rules, copies=options.copies, checked=options.checked)
+        self._cells = 0
+
+    def play(self) -> Counter[str]:
+        """Raises ViolationError."""
+        for code in self._first_cells():
+            self._insert(len(self._order()), code)
+        self._run(mode="all")
+        for _ in range(self.options.steps):
+            self._act()
+        self._run(mode="stale")
+        self._must_be_fresh()
+        self._run(mode="all")
+        self.counts["histories"] += 1
+        return self.counts
+
+    # Texts
+
+    def _line(self) -> str:
+        rnd = self.random
+        sets = [VALUES, SHARED, CHANGES, CHANGES, CODE, PATHS]
+        if self.options.frames:
+            sets = [VALUES, CHANGES, FRAMES, FRAMES, FRAMES]
+        f, g = rnd.sample(FUNCTIONS, 2)
+        names = {"a": rnd.choice(NUMBERS), "b": rnd.choice(NUMBERS), "x": rnd.choice(LISTS), "y": rnd.choice(LISTS)}
+        return rnd.choice(rnd.choice(sets)).format(**names, f=f, g=g, d=rnd.randint(0, 4))
+
+    def _text(self) -> str:
+        return "\n".join(self._line() for _ in range(self.random.choice((1, 1, 1, 2, 2, 3))))
+
+    def _first_cells(self) -> list[str]:
+        rnd = self.random
+        opening = OPENING + (FRAMES_OPENING if self.options.frames else ())
+        lines = [line.format(d=rnd.randint(0, 4)) for line in opening]
+        cells: list[str] = []
+        while lines:
+            count = rnd.choice((1, 2, 3, 5))
+            cells.append("\n".join(lines[:count]))
+            lines = lines[count:]
+        for _ in range(rnd.randint(3, 8)):
+            cells.append(self._good(lambda text: [*cells, text]))
+        return cells
+
+    def _good(self, cells_with: Any) -> str:
+        """Mostly a text with which the whole notebook runs as a script."""
+        for _ in range(8 if self.random.random() < 0.92 else 1):
+            text = self._text()
+            if script(cells_with(text)) is not None:
+                break
+        return text
+
+    # What a person does
+
+    def _order(self) -> list[str]:
+        return list(self.notebook.scheduler.order())
+
+    def _codes(self) -> list[str]:
+        return [self.notebook.code[cell] for cell in self._order()]
+
+    def _act(self) -> None:
+        rnd = self.random
+        order = self._order()
+        cell = rnd.choice(order)
+        act = rnd.choice(ACTS)
+        self.counts[act] += 1
+        match act:
+            case "edit" | "editrun":
+                cell = rnd.choice(order[len(order) // 3 :])
+                self._edit(cell)
+                if act == "editrun":
+                    self._run(cell)
+            case "insert":
+                index = rnd.randint(0, len(order))
+                codes = self._codes()
+                new = self._insert(index, self._good(lambda text: [*codes[:index], text, *codes[index:]]))
+                if rnd.random() < 0.8:
+                    self._run(new)
+            case "move":
+                self._move(cell, rnd.randrange(len(order)))
+            case "delete":
+                self._delete(rnd.choice(order[len(order) // 3 :]))
+            case "rerun":
+                self._again(cell)
+            case "single":
+                self._run(cell, mode="single")
+            case "stale":
+                self._run(mode="stale")
+            case "undo":
+                self._undo(cell)
+
+    def _note(self, *what: object) -> None:
+        self.log.append(" ".join(map(repr, what)))
+
+    def _insert(self, index: int, code: str) -> str:
+        cell = f"c{self._cells}"
+        self._cells += 1
+        self._note("insert", index, cell, code)
+        self.notebook.put(cell, code, index=index)
+        return cell
+
+    def _edit(self, cell: str) -> None:
+        order, codes = self._order(), self._codes()
+        index = order.index(cell)
+        code = self._good(lambda text: [*codes[:index], text, *codes[index + 1 :]])
+        self._note("edit", cell, code)
+        self.notebook.put(cell, code)
+
+    def _move(self, cell: str, index: int) -> None:
+        order = self._order()
+        order.remove(cell)
+        order.insert(index, cell)
+        if script([self.notebook.code[c] for c in order]) is None and self.random.random() < 0.9:
+            return
+        self._note("move", cell, index)
+        self.notebook.order(*order)
+        self._check()
+
+    def _delete(self, cell: str) -> None:
+        rest = [self.notebook.code[c] for c in self._order() if c != cell]
+        if len(rest) < 4 or (script(rest) is None and self.random.random() < 0.8):
+            return
+        self.counts["deletions with readers"] += bool(self.notebook.scheduler.state.graph.succs[cell])
+        self._note("delete", cell)
+        self.notebook.remove(cell)
+        self._after_run()
+
+    def _run(self, *cells: str, mode: str = "reactive") -> None:
+        self._note("run", mode, *cells)
+        self.notebook.run(*cells, mode=mode)
+        self._after_run()
+
+    def _again(self, cell: str) -> None:
+        """Running a fresh cell again changes nothing that can be seen."""
+        before = self._seen() if self._law_applies() else None
+        self._run(cell)
+        if before is not None and self._law_applies():
+            self.counts["re-runs compared"] += 1
+            if self._seen() != before:
+                raise self._violation(f"re-running {cell} gave {self._seen()} after {before}")
+
+    def _undo(self, cell: str) -> None:
+        code, was = self.notebook.code[cell], self.notebook.all_fresh()
+        self._edit(cell)
+        self._note("undo", cell)
+        self.notebook.put(cell, code)
+        if self.notebook.all_fresh() != was:
+            raise self._violation(f"undoing the edit of {cell} did not undo staleness")
+
+    # What must hold
+
+    def _after_run(self) -> None:
+        if self.options.keep is not None:
+            self._let_go(self.options.keep)
+        self._check()
+
+    def _let_go(self, keep: int) -> None:
+        """What the budget does, at its hardest."""
+        nb = self.notebook
+        records = nb.scheduler.state.records
+        held = [
+            (name, cell)
+            for (name, cell), value in nb.namespace.aside.items()
+            if nb.scheduler.owner(name) != cell and not immutable(value) and name not in records[cell].spent
+        ]
+        gone = tuple(held[: max(0, len(held) - keep)])
+        if gone:
+            self.counts["versions let go"] += len(gone)
+            nb.step(VersionsEvicted(versions=gone))
+
+    def _above_only(self) -> bool:
+        graph = self.notebook.scheduler.state.graph
+        at = graph.places.at
+        return all(at[w] < at[c] for c in graph.bound for ws in graph.bound[c].values() for w in ws)
+
+    def _law_applies(self) -> bool:
+        return self.notebook.all_fresh() and self._above_only()
+
+    def _seen(self) -> tuple[dict[str, object], list[str]]:
+        return pictures(self.notebook.user), [self.notebook.output[c] for c in self._order()]
+
+    def _check(self) -> None:
+        state = self.notebook.scheduler.state
+        self.counts["failures"] += sum(r.outcome == "error" for r in state.records.values()) > 0
+        self.counts["learned"] += bool(state.graph.learned)
+        self.counts["copies"] += bool(state.forks)
+        self.counts["spent"] += any(r.spent for r in state.records.values())
+        if not self._law_applies():
+            self.counts["no law"] += 1
+            return
+        self.counts["law"] += 1
+        plain = script(self._codes())
+        if plain is None:
+            raise self._violation("all is fresh but the script raises")
+        user, outputs = plain
+        mine, theirs = pictures(self.notebook.user), pictures(user)
+        if mine != theirs:
+            names = {n for n in mine.keys() | theirs.keys() if mine.get(n) != theirs.get(n)}
+            raise self._violation(f"values {[(n, mine.get(n), theirs.get(n)) for n in sorted(names)]}")
+        if self._seen()[1] != outputs:
+            raise self._violation(f"outputs {self._seen()[1]}, script {outputs}")
+        groups = sharing(user)
+        self.counts["shared objects"] += bool(groups)
+        if sharing(self.notebook.user) != groups:
+            raise self._violation(f"sharing {sharing(self.notebook.user)}, script {groups}")
+
+    def _must_be_fresh(self) -> None:
+        if self._above_only() and script(self._codes()) is not None and not self.notebook.all_fresh():
+            raise self._violation(f"the script runs, the notebook is not fresh: {self.notebook.statuses()}")
+
+    def _violation(self, what: str) -> ViolationError:
+        cells = [f"  {c} {self.notebook.status(c)}: {self.notebook.code[c]!r}" for c in self._order()]
+        return ViolationError("\n".join([f"seed {self.seed}: {what}", *self.log, "cells now:", *cells]))
+
+
+def play(first: int, count: int, options: Options) -> Counter[str]:
+    """Play the seeds first … first + count - 1; raises ViolationError at the first one that breaks a promise."""
+    total: Counter[str] = Counter()
+    for seed in range(first, first + count):
+        total += History(seed, options).play()
+    return total
+
+
+def main(arguments: list[str]) -> int:
+    first, count = int(arguments[0]), int(arguments[1])
+    values = {key: eval(value) for key, value in (a.split("=") for a in arguments[2:])}
+    rules = Rules(**values.pop("rules", {}))
+    total: Counter[str] = Counter()
+    broken = 0
+    for seed in range(first, first + count):
+        try:
+            total += History(seed, Options(rules=rules, **values)).play()
+        except ViolationError as violation:
+            broken += 1
+            print(violation if broken == 1 else str(violation).partition("\n")[0][:300])
+    print(dict(total), f"violations: {broken}")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

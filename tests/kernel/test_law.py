@@ -1,0 +1,54 @@
+"""Script equivalence: a fresh notebook equals its cells run top to bottom as a plain script.
+
+`TAILRACE_HISTORIES` sets how many histories are played in all; the first seed is printed and may be given by
+`TAILRACE_SEED`. Each kind of play has its floor of activity, so that a silent generator cannot pass.
+"""
+
+import os
+from collections import Counter
+
+import pytest
+
+from tests.kernel.histories import Options, play
+
+HISTORIES = int(os.environ.get("TAILRACE_HISTORIES", "300"))
+SEED = int(os.environ.get("TAILRACE_SEED", "0"))
+KINDS = {
+    "plain": (0.4, Options(checked=True)),
+    "without copies": (0.2, Options(copies=False)),
+    "budget 0": (0.2, Options(keep=0)),
+    "frames": (0.2, Options(frames=True)),
+}
+FLOORS = {  # per history
+    "law": 2.0,
+    "re-runs compared": 0.1,
+    "spent": 1.0,
+    "shared objects": 0.1,
+    "failures": 0.1,
+    "deletions with readers": 0.02,
+    "learned": 0.2,
+}
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fresh_notebook_equals_a_script(kind: str) -> None:
+    share, options = KINDS[kind]
+    count = max(10, int(HISTORIES * share))
+    first = SEED + 1_000_000 * list(KINDS).index(kind)
+    print(f"seeds {first} to {first + count - 1}, {kind}")
+    total = play(first, count, options)
+    report(kind, total)
+    for what, floor in FLOORS.items():
+        assert total[what] >= floor * count, f"{kind}: only {total[what]} {what} in {count} histories"
+    if options.copies and options.keep is None:
+        assert total["copies"] >= count
+    if options.keep is not None:
+        assert total["versions let go"] >= count
+
+
+def report(kind: str, total: Counter[str]) -> None:
+    """Numbers for the long tier."""
+    name = kind.replace(" ", "-")
+    for what in ("histories", "law", "shared objects", "spent", "failures"):
+        print(f"{name} {what} = {total[what]}")
