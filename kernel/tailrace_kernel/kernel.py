@@ -23,6 +23,7 @@ from tailrace_kernel.catalogue import Catalogue, ends_silently
 from tailrace_kernel.conductor import Conductor
 from tailrace_kernel.event_ring import EventRing
 from tailrace_kernel.interrupt import Interrupts
+from tailrace_kernel.magics import TailraceMagics
 from tailrace_kernel.numbering import NumberedSocket
 from tailrace_kernel.outbox import Outbox
 from tailrace_kernel.plain_mode import PlainMode
@@ -103,6 +104,7 @@ class TailraceKernel(IPythonKernel):
             self._wake_main,
         )
         self.plain_mode = PlainMode(self.conductor, self.catalogue, self.outbox, self._next_count)
+        self.shell.register_magics(TailraceMagics(self.shell, self.plain_mode, self.conductor))
         self.lifeline = lifeline.from_environment(os.environ, self._end)
         if self.lifeline is not None and self.parent is not None:
             self.parent.poller = None  # it would end the kernel one second after its parent

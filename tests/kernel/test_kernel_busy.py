@@ -1,6 +1,7 @@
 """A kernel at work: answers while a cell runs, interrupts, replay, both encodings, hostile frames."""
 
 import os
+import random
 import time
 from collections.abc import Iterator
 
@@ -241,3 +242,37 @@ def test_the_kernel_ends_itself_when_nobody_comes_back(tmp_path_factory: pytest.
     finally:
         os.close(reading)
         kernel.end()
+
+
+AT_RANDOM = {
+    **INTERRUPTED,
+    "prints": "for n in range(10**7):\n    print(n)",
+    "exceptions": "while True:\n    try:\n        raise ValueError\n    except ValueError:\n        pass",
+    "quick": "pass",
+}
+
+
+def test_interrupts_at_random_moments_leave_a_kernel_that_works(peer: Peer) -> None:
+    """Stopped or run through, always answered, and every frame on the wire whole (the peer checks signatures)."""
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    for number in range(40):
+        peer.register(f"r{number}", f"v{number} = " + (f"v{number - 1} + 1" if number else "start"))
+    stopped = 0
+    for number in range(40):
+        kind = chance.choice(list(AT_RANDOM))
+        peer.register("a", f"{AT_RANDOM[kind]}\nstart = {number}")
+        run = peer.send("execute_cells_request", {"cell_ids": ["a"]})
+        delay = time.monotonic() + chance.random() * 0.03
+        while time.monotonic() < delay:
+            peer.ask("graph_request")
+        peer.send("interrupt_request")
+        answer = peer.reply(run, patience=9)["content"]
+        peer.until_idle(run)
+        stopped += any(cell["status"] == "interrupted" for cell in answer["executed"])
+        peer.iopub.clear()
+    assert stopped >= 20
+    peer.register("a", "start = 1\nprint('alive')")
+    peer.run("a")
+    assert outputs(peer.last, "a") == [("stdout", "alive\n")]

@@ -151,3 +151,23 @@ def test_user_expressions_and_history(notebook: Notebook) -> None:
         "history_request", {"hist_access_type": "tail", "n": 1, "output": False, "raw": True}, "shell"
     )
     assert history["history"][-1][2] == "value = 6 * 7"
+
+
+def test_the_magic_switches_and_explains(notebook: Notebook) -> None:
+    notebook.run("a", "w = 1")
+    notebook.run("b", "print(w)")
+    notebook.take()
+    notebook.run("m", "%tailrace lazy")
+    notebook.run("a", "w = 2")
+    assert not [each for each in notebook.take() if each[0] == "b"]
+    notebook.run("m", "%tailrace graph")
+    shown = "".join(text for _, kind, text in notebook.take() if kind == "stream")
+    assert f"{notebook.prefix}a -> {notebook.prefix}b  w" in shown
+    notebook.run("m", f"%tailrace why {notebook.prefix}b")
+    assert "stale" in "".join(text for _, kind, text in notebook.take() if kind == "stream")
+    notebook.run("m", "%tailrace off")
+    assert notebook.run("b", "print(w)")["status"] == "ok"
+    notebook.run("m", "%tailrace on")
+    notebook.take()
+    notebook.run("a", "w = 3")
+    assert ("b", "stream", "3\n") in notebook.take()
