@@ -347,6 +347,8 @@ export class Notebook {
   private follow(event: Event, before: NotebookState): void {
     if (event.type === "cell_created" && event.cause?.client === this.client && this.created.delete(event.cause.id)) {
       this.focus(event.cellId);
+    } else if (event.type === "command:failed" && event.client === this.client) {
+      this.outbox.failedLater(event);
     } else if (event.type === "cell_deleted" && this.focused.peek() === event.cellId) {
       const order = this.store.order.peek();
       const at = before.order.indexOf(event.cellId);

@@ -6,7 +6,7 @@
 import { signal } from "@preact/signals";
 
 import type { Timers } from "./connection";
-import type { Ack, Command, Error as Refusal } from "./protocol";
+import type { Ack, Command, CommandFailed, Error as Refusal } from "./protocol";
 
 type Unnumbered<T> = T extends { id: string } ? Omit<T, "id"> : never;
 export type NewCommand = Unnumbered<Command>;
@@ -38,6 +38,9 @@ const ANSWER_WITHIN = 5_000; // ms
 const WINDOW = 200; // frames unanswered at once; the gateway takes 1,000
 /** Not written to storage: the frame holds a secret, or means nothing to a later page. */
 const UNKEPT: ReadonlySet<Command["type"]> = new Set(["update_db_connection", "stdin_reply", "complete", "inspect", "interrupt"]);
+
+/** Commands that their name and cell say all of. */
+const REPEATABLE: ReadonlySet<Command["type"]> = new Set(["run_cell", "run_all", "run_stale", "restart_kernel", "interrupt", "save"]);
 
 export class Outbox {
   /** Problems by cell id; "" holds those that belong to no cell. */
@@ -118,6 +121,15 @@ export class Outbox {
       this.tell(frame, error.code, error.message);
     }
     this.answered(frame, error);
+  }
+
+  /** The kernel's part of an acknowledged command failed later: shown like a refusal, and retried as a new command. */
+  failedLater(event: CommandFailed): void {
+    const cellId = event.cellId === undefined ? {} : { cellId: event.cellId };
+    const frame = { type: event.command, id: event.id, ...cellId } as Command;
+    if (!REPEATABLE.has(frame.type)) return;
+    this.refused.set(frame.id, frame);
+    this.tell(frame, event.code, event.message);
   }
 
   /** A missing answer is asked for with the same id; a refused command is a new one, since its id has its answer. */

@@ -120,6 +120,18 @@ it("puts a database's refusal at its field and a notebook's above the cells", ()
   expect(outbox.problems.value.get("")?.code).toBe("kernel_dead");
 });
 
+it("shows a failure that came after the answer, and runs again on retry", () => {
+  outbox.online();
+  const id = outbox.add({ type: "run_cell", cellId: "a", code: "x" });
+  outbox.ack(ack(id));
+  const failed = { seq: 2, ts: 0, notebookId: "n", client: "me", code: "kernel_dead", message: "The kernel died." };
+  outbox.failedLater({ ...failed, type: "command:failed", command: "run_cell", id, cellId: "a" });
+  expect(outbox.problems.value.get("a")?.code).toBe("kernel_dead");
+  outbox.retry(id);
+  expect(sent.at(-1)).toMatchObject({ type: "run_cell", cellId: "a" });
+  expect(sent.at(-1)!.id).not.toBe(id);
+});
+
 it("keeps quiet about a refused run that only the timer asked for", () => {
   outbox.online();
   outbox.refuse(refusal(outbox.add({ type: "run_cell", cellId: "a", codeHash: "x" }, true), "stale_code"));
