@@ -36,6 +36,7 @@ class RunView:
             transient=self._bar_console.is_terminal,
         )
         self._task = self._bar.add_task("starting", total=len(record.code_cells()))
+        self._inside_line = False
         self._under: str | None = None  # the cell whose heading was printed last
 
     def __enter__(self) -> Self:
@@ -54,6 +55,7 @@ class RunView:
         elif message.cell_id is not None and (text := text_of(message)):
             self._heading(message.cell_id)
             self._out.print(Text.from_ansi(text) if "\x1b" in text else Text(text), end="")
+            self._inside_line = not text.endswith("\n")
         self._bar.update(self._task, completed=self._record.done())
 
     def _statuses(self, changes: list[dict[str, Any]]) -> None:
@@ -69,13 +71,26 @@ class RunView:
         took = "" if seconds is None else f"  {seconds:.2f} s"
         shown = status == "success" or self._under == cell_id  # its error stands right above
         why = "" if shown else f"  {self._record.why(cell_id)}"
+        self._end_line()
         self._out.print(Text(f"{mark} {self._titles.get(cell_id, cell_id)}{took}{why}", style=colour))
         self._under = None
 
     def _heading(self, cell_id: str) -> None:
         if self._under != cell_id:
+            self._end_line()
             self._out.print(Text(f"── {self._titles.get(cell_id, cell_id)}", style="dim"))
             self._under = cell_id
+
+    def _end_line(self) -> None:
+        if self._inside_line:
+            self._out.print()
+            self._inside_line = False
+
+
+def overwritten(text: str) -> str:
+    """What a terminal shows of lines that begin anew with a carriage return: of each the last writing."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
 
 
 def text_of(message: Message) -> str:
@@ -83,7 +98,7 @@ def text_of(message: Message) -> str:
     content = message.content
     match message.type:
         case "stream":
-            return str(content.get("text", ""))
+            return overwritten(str(content.get("text", "")))
         case "execute_result" | "display_data":
             data = content.get("data") or {}
             if any(mime.startswith("application/vnd.vegalite") for mime in data):

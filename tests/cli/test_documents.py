@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from tailrace_cli.main import COMMANDS, Parser
+from tailrace_gateway.app import create_app
+from tailrace_gateway.config import Config
+from tailrace_gateway.door import declared_routes
 
 ROOT = Path(__file__).parents[2]
 SPEC = (ROOT / "protocol" / "SPEC.md").read_text(encoding="utf-8")
@@ -47,6 +50,15 @@ def test_the_probes_actions_are_on_the_page() -> None:
     part = SPEC[SPEC.index("# C. Command line") :]
     assert {action for action in actions.choices if f"`{action}" not in part} == set()
     assert len(actions.choices) == 11
+
+
+def test_every_address_of_the_gateway_is_on_the_page(tmp_path: Path) -> None:
+    config = Config(paths=(tmp_path,), port=1, token="t" * 20, state_dir=tmp_path, runtime_dir=tmp_path)
+    routes = set(declared_routes(create_app(config)))
+    asked = {(method, path) for method, path in routes if path.startswith(("/api/", "/metrics"))}
+    closed = {(method, path) for method, path in asked if "/cells" in path or path.endswith("/db")}  # answered 405
+    assert {f"{method} {path}" for method, path in asked - closed if f"`{method} {path}`" not in SPEC} == set()
+    assert len(asked - closed) > 10
 
 
 @pytest.mark.parametrize(("file", "word"), STEPS, ids=[f"{file}:{word}" for file, word in STEPS])

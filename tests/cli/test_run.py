@@ -12,7 +12,10 @@ import pytest
 
 from tailrace_cli import parameters
 from tailrace_cli.main import main
+from tailrace_cli.probe_client import Message
 from tailrace_cli.refusal import RefusedError
+from tailrace_cli.run_record import RunRecord
+from tailrace_cli.run_view import RunView, overwritten
 from tailrace_gateway.records import StoredCell
 from tests.cli.invocation import ROOT, tailrace
 
@@ -137,6 +140,34 @@ def test_parameter_cells_stand_below_the_first_writer_or_on_top() -> None:
 )
 def test_values_are_literals_else_text(word: str, value: object) -> None:
     assert parameters.parse([word]) == {"n": value}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\n", "a\n"),
+        ("a\r\nb", "a\nb"),
+        (" 10%\r 20%\r 30%", " 30%"),
+        (" 10%\r 100%\r\ndone\n", " 100%\ndone\n"),
+        ("1\r", "1"),
+        ("", ""),
+    ],
+)
+def test_a_progress_bar_of_a_cell_is_one_line(text: str, shown: str) -> None:
+    assert overwritten(text) == shown
+
+
+def test_a_heading_begins_on_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    record = RunRecord([StoredCell(id="a", type="python", code="1")])
+    change = {"cell_id": "a", "status": "success", "version": 1, "seconds": 0.5}
+    with RunView(record, {"a": "cell a"}, quiet=False) as view:
+        for message in (
+            Message("stream", {"name": "stdout", "text": "no line end"}, {"tailrace": {"cell_id": "a"}}, ""),
+            Message("cell_status", {"changes": [change]}, {}, ""),
+        ):
+            record.take(message)
+            view.show(message)
+    assert capsys.readouterr().out == "── cell a\nno line end\n✓ cell a  0.50 s\n"
 
 
 @pytest.mark.parametrize("word", ["n", "=5", "5=n", "class=1", "a b=1", "a.b=1"])
