@@ -216,7 +216,9 @@ class TailraceKernel(IPythonKernel):
 
     def _set_cell_parent(self, message: dict[str, Any]) -> None:
         """Outputs, comms and input of what runs now belong to this message."""
-        self._allow_stdin = bool(message.get("allow_stdin"))
+        may_ask = bool(message.get("allow_stdin"))
+        if may_ask is not self._allow_stdin:  # setting a trait costs more than the cell's own lines
+            self._allow_stdin = may_ask
         self.set_parent(message.get("ident", []), message, channel="shell")
 
     # Jupyter's own requests, where ipykernel falls short.

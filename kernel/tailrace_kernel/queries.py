@@ -5,8 +5,10 @@ first SQL cell runs or a connection is configured, because a kernel without SQL 
 """
 
 import asyncio
+import itertools
+import threading
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +17,22 @@ from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.kernel_messages import (
     ConfigureDbReply,
     ConfigureDbRequest,
+    ExportTableReply,
+    ExportTableRequest,
     SchemaNode,
     SchemaReply,
+    SchemaRequest,
     TablePageReply,
     TablePageRequest,
 )
+from tailrace_protocol.objects import FrameLibrary
 
 if TYPE_CHECKING:
     from tailrace_kernel.sql import Connections, Running, SqlResult
+    from tailrace_kernel.sql.grid import Grid
 
 CANCEL_PATIENCE = 5.0  # seconds a cancelled statement may take to let go of its connection
+CLOSE_PATIENCE = 1.0  # seconds that the end of the kernel waits for its databases
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +43,49 @@ class Languages:
     embedded: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a cell shows; `token` tells it from what the cell showed before and after."""
+
+    result: "SqlResult"
+    token: str
+
+
 class Queries:
-    """`names` is the dict that user code runs in."""
+    """`names` is the dict that user code runs in; `library` makes the DataFrames of named results."""
 
     def __init__(self, names: dict[str, Any]) -> None:
         self._names = names
+        self._opening = threading.Lock()
         self._connections: Connections | None = None
+        self._running: set[Running] = set()
+        self._tokens = itertools.count(1)
+        self.library: FrameLibrary = "pandas"
         self._cells = ThreadPoolExecutor(1, thread_name_prefix="sql-cell")
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="sql-aside")
-        self.results: dict[str, SqlResult] = {}  # cell → what it showed last, for pages
+        self.results: dict[str, Shown] = {}  # cell → what it showed last, for pages and downloads
 
     @property
     def connections(self) -> "Connections":
-        if self._connections is None:
-            from tailrace_kernel.sql import Connections
+        """Asked for by cells, configure, pages and the schema browser, each on its own thread."""
+        with self._opening:
+            if self._connections is None:
+                from tailrace_kernel.sql import Connections
 
-            self._connections = Connections()
-        return self._connections
+                self._connections = Connections()
+            return self._connections
+
+    def get_ready(self) -> None:
+        """Load the libraries in the background: seconds that the first run need not wait. May be called often."""
+        if self._connections is None:
+            self._aside.submit(lambda: self.connections)
 
     async def run(self, cell_id: str, cell: SqlCell) -> Any:
         """Run a SQL cell and bind its result name; gives what is to be shown. A cancelled await cancels the driver."""
         from tailrace_kernel.sql import Running
 
         running = Running()
+        self._running.add(running)
         done = asyncio.wrap_future(self._cells.submit(self._run, cell, running))
         try:
             result = await asyncio.shield(done)
@@ -67,9 +95,32 @@ class Queries:
             if done.done():
                 done.exception()  # looked at: the loop need not report it
             raise
+        finally:
+            self._running.discard(running)
+        return self._take(cell_id, result)
+
+    def run_now(self, cell_id: str, cell: SqlCell) -> Any:
+        """The same for a caller that cannot await (the `%%sql` magic). Waits on the main thread; a KeyboardInterrupt
+        cancels the driver."""
+        from tailrace_kernel.sql import Running
+
+        running = Running()
+        self._running.add(running)
+        done = self._cells.submit(self._run, cell, running)
+        try:
+            result = done.result()
+        except KeyboardInterrupt:
+            running.cancel()
+            wait([done], timeout=CANCEL_PATIENCE)
+            raise
+        finally:
+            self._running.discard(running)
+        return self._take(cell_id, result)
+
+    def _take(self, cell_id: str, result: "SqlResult") -> Any:
         if result.name is not None:
             self._names[result.name] = result.frame
-        self.results[cell_id] = result
+        self.results[cell_id] = Shown(result, str(next(self._tokens)))
         return result.display
 
     def _run(self, cell: SqlCell, running: "Running") -> "SqlResult":
@@ -81,6 +132,8 @@ class Queries:
             result=cell.result,
             running=running,
             first_line=cell.first_line,
+            library=self.library,
+            write=cell.write,
         )
 
     def _value(self, source: str) -> object:
@@ -88,9 +141,8 @@ class Queries:
         return eval(source, self._names)  # noqa: S307
 
     def _frames(self, cell: SqlCell) -> dict[str, object]:
-        """The variables among the cell's tables that DuckDB can read as tables."""
-        found = {name: self._names[name] for name in cell.variables if name in self._names}
-        return {name: value for name, value in found.items() if is_frame(value)}
+        """Every variable with the name of a table of the cell: those that are no tables serve to explain an error."""
+        return {name: self._names[name] for name in cell.mentioned if name in self._names}
 
     def configure(self, request: ConfigureDbRequest) -> "Future[ConfigureDbReply]":
         """In a thread of its own, so that neither a running statement nor a slow host holds anybody up."""
@@ -107,6 +159,7 @@ class Queries:
             server_version=configured.server_version,
             redacted_url=configured.redacted_url,
             seconds=configured.seconds,
+            note=configured.note or None,
         )
 
     def redacted(self, url: str | None) -> str:
@@ -115,11 +168,11 @@ class Queries:
 
         return redact(url) if url else ""
 
-    def schema(self, connection: str, path: tuple[str, ...]) -> "Future[SchemaReply]":
-        return self._aside.submit(self._schema, connection, path)
+    def schema(self, request: SchemaRequest) -> "Future[SchemaReply]":
+        return self._aside.submit(self._schema, request)
 
-    def _schema(self, connection: str, path: tuple[str, ...]) -> SchemaReply:
-        nodes = self.connections.schema(connection, path)
+    def _schema(self, request: SchemaRequest) -> SchemaReply:
+        nodes = self.connections.schema(request.connection, request.path, refresh=request.refresh)
         return SchemaReply(
             nodes=tuple(
                 SchemaNode(name=node.name, kind=node.kind, type=node.type, has_children=node.has_children)
@@ -131,23 +184,42 @@ class Queries:
         return self._aside.submit(self._page, request)
 
     def _page(self, request: TablePageRequest) -> TablePageReply:
-        result = self.results.get(request.cell_id)
-        if result is None or result.grid is None:
-            message = f"Cell {request.cell_id!r} shows no table now; run it first."
-            raise TailraceError(ErrorCode.NO_SUCH_OUTPUT, message)
         from tailrace_kernel.pages import page
 
-        return page(result.grid, request)
+        return page(self._grid(request.cell_id)[0], request)
+
+    def export(self, request: ExportTableRequest) -> "Future[tuple[ExportTableReply, list[bytes]]]":
+        return self._aside.submit(self._export, request)
+
+    def _export(self, request: ExportTableRequest) -> tuple[ExportTableReply, list[bytes]]:
+        from tailrace_kernel.sql.download import part
+
+        grid, token = self._grid(request.cell_id)
+        if request.token not in {None, token}:
+            message = f"Cell {request.cell_id!r} has run again since this download began: start it again."
+            raise TailraceError(ErrorCode.NO_SUCH_OUTPUT, message)
+        made = part(grid, request.format, request.row)
+        reply = ExportTableReply(token=token, rows=grid.table.num_rows, complete=grid.complete, next_row=made.next_row)
+        return reply, [made.content]
+
+    def _grid(self, cell_id: str) -> tuple["Grid", str]:
+        """The table that a cell shows, and its token. Raises no_such_output."""
+        shown = self.results.get(cell_id)
+        if shown is None or shown.result.grid is None:
+            message = f"Cell {cell_id!r} shows no table now; run it first."
+            raise TailraceError(ErrorCode.NO_SUCH_OUTPUT, message)
+        return shown.result.grid, shown.token
 
     def languages(self) -> Languages:
         return Languages(self.connections.dialects(), self.connections.embedded())
 
     def close(self) -> None:
+        """Stop what runs and close the connections: a thread that waits for a database would keep the process."""
+        for running in list(self._running):
+            running.cancel()
         self._cells.shutdown(wait=False, cancel_futures=True)
         self._aside.shutdown(wait=False, cancel_futures=True)
-
-
-def is_frame(value: object) -> bool:
-    """Whether DuckDB can scan the object: it offers Arrow's or the dataframe interchange, or is DuckDB's own."""
-    kind = type(value)
-    return hasattr(kind, "__arrow_c_stream__") or hasattr(kind, "__dataframe__") or kind.__module__.startswith("duckdb")
+        if self._connections is not None:
+            closing = threading.Thread(target=self._connections.close, name="sql-close", daemon=True)
+            closing.start()
+            closing.join(CLOSE_PATIENCE)

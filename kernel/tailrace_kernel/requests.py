@@ -67,6 +67,7 @@ class Requests:
             "settings_request": self.settings,
             "schema_request": self.schema,
             "table_page_request": self.table_page,
+            "export_table_request": self.export_table,
         }
 
     def handle(self, call: Call) -> None:
@@ -117,6 +118,7 @@ class Requests:
         entry = self._catalogue.analyse(request)
         change = self._conductor.change(self._catalogue.stimulus(entry), call.header)
         self._catalogue.keep(entry)
+        self._get_ready((entry,))
         more = (_misplaced(str(after)),) if misplaced else ()
         reply = self._registered(entry, change, more)
         self._outbox.event("cell_registered", reply, call.header)
@@ -129,11 +131,16 @@ class Requests:
         change = self._conductor.change(stimulus, call.header)
         for entry in entries:
             self._catalogue.keep(entry)
+        self._get_ready(entries)
         ids = {entry.request.cell_id for entry in entries}
         replies = tuple(self._registered(entry, _part(change, entry.request.cell_id, ids)) for entry in entries)
         for reply in replies:
             self._outbox.event("cell_registered", reply, call.header)
         return wire.RegisterCellsReply(cells=replies, order=self._conductor.order())
+
+    def _get_ready(self, entries: Sequence[Entry]) -> None:
+        if any(isinstance(entry.payload, SqlCell) for entry in entries):
+            self._queries.get_ready()
 
     def remove_cell(self, request: wire.RemoveCellRequest, call: Call) -> wire.Content | None:
         run = self._run(request.run_id, call, lambda run: call.close())
@@ -162,6 +169,8 @@ class Requests:
 
     def settings(self, request: wire.SettingsRequest, call: Call) -> wire.Content:
         self._conductor.change(SettingsChanged(lazy=request.lazy, cutoff=request.cutoff), call.header)
+        if request.frames is not None:
+            self._queries.library = request.frames
         return wire.Content()
 
     # Runs.
@@ -247,7 +256,11 @@ class Requests:
                 self._outbox.event(
                     "db_configured",
                     wire.DbConfigured(
-                        name=reply.name, status="success", redacted_url=reply.redacted_url, dialect=reply.dialect
+                        name=reply.name,
+                        status="success",
+                        redacted_url=reply.redacted_url,
+                        dialect=reply.dialect,
+                        note=reply.note,
                     ),
                     call.header,
                 )
@@ -275,17 +288,21 @@ class Requests:
                 self._catalogue.keep(again)
 
     def schema(self, request: wire.SchemaRequest, call: Call) -> None:
-        self._later(call, self._queries.schema(request.connection, request.path))
+        self._later(call, self._queries.schema(request))
 
     def table_page(self, request: wire.TablePageRequest, call: Call) -> None:
         self._later(call, self._queries.page(request))
 
+    def export_table(self, request: wire.ExportTableRequest, call: Call) -> None:
+        self._later(call, self._queries.export(request))
+
     def _later(self, call: Call, future: Any) -> None:
-        """Answer with what a worker thread gives."""
+        """Answer with what a worker thread gives: a reply, or a reply and its buffers."""
 
         def done(future: Any) -> None:
             try:
-                call.answer(future.result())
+                reply = future.result()
+                call.answer(*reply if isinstance(reply, tuple) else (reply,))
             except TailraceError as error:
                 call.refuse(error)
             except Exception:
