@@ -131,6 +131,8 @@ class LocalKernel:
             return
         if keep and self._manager.has_kernel:
             self._provisioner.let_live()
+            self._manager.connection_file = ""  # else the manager removes the file when it is collected
+            self._manager.context.destroy(linger=0)
             return
         with contextlib.suppress(Exception):  # whatever state the process is in, the kill below ends it
             await self._manager.shutdown_kernel(now=not self._manager.has_kernel)

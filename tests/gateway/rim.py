@@ -149,18 +149,23 @@ class Client:
 
 @asynccontextmanager
 async def running(
-    base: Path, kernels: Kernels | None = None, notebook: str = TWO_CELLS, name: str = "story.py", port: int = 0
+    base: Path,
+    kernels: Kernels | None = None,
+    notebook: str = TWO_CELLS,
+    name: str = "story.py",
+    keep_kernels: bool = False,
 ) -> AsyncIterator[Gateway]:
     """A gateway that serves one notebook; a second one on the same `base` finds what the first one left."""
     folder = base / "notebooks"
     folder.mkdir(exist_ok=True)
     if not (folder / name).exists():
         (folder / name).write_text(notebook)
-    listening = listen("127.0.0.1", port)
+    listening = listen("127.0.0.1", 0)
     config = Config(
         paths=(folder,),
         port=listening.getsockname()[1],
         token=TOKEN,
+        keep_kernels=keep_kernels,
         state_dir=base / "state",
         runtime_dir=base / "run",
     )

@@ -1,5 +1,7 @@
 """Real kernel, real sockets: what a person does with a notebook, seen by two clients."""
 
+import asyncio
+import gc
 from pathlib import Path
 
 import psutil
@@ -161,3 +163,34 @@ async def test_a_stopped_gateway_leaves_no_child_and_shows_the_truth_when_it_is_
         assert [cell["status"] for cell in snapshot["cells"]] == ["stale", "stale"]
         assert snapshot["cells"][1]["outputs"][0]["data"]["text/plain"] == "8"
         await client.ready()
+
+
+@story
+async def test_kernels_can_be_kept_and_are_reachable_by_their_connection_file(tmp_path: Path) -> None:
+    async with running(tmp_path, keep_kernels=True) as gateway, gateway.client() as client:
+        await client.ready()
+        await client.do("run_all")
+        pid = (await gateway.state())["kernel"]["pid"]
+    gc.collect()
+    process = psutil.Process(pid)
+    try:
+        assert process.is_running()
+        found = list((tmp_path / "run").rglob("connection.json"))
+        assert len(found) == 1
+        assert found[0].stat().st_mode & 0o777 == 0o600
+        assert found[0].parent.stat().st_mode & 0o777 == 0o700
+        environment = process.environ()
+        assert "TAILRACE_TOKEN" not in environment
+        assert "PATH" in environment
+    finally:
+        process.kill()
+        await asyncio.to_thread(process.wait, 10)
+
+
+@story
+async def test_a_kernel_knows_no_secret_of_the_gateway(tmp_path: Path) -> None:
+    code = "import os\nprint(sorted(name for name in os.environ if 'TOKEN' in name or 'LIFELINE' in name))"
+    async with running(tmp_path, notebook=f'# %% id="a1"\n{code}\n') as gateway, gateway.client() as client:
+        await client.ready()
+        await client.do("run_all")
+        assert (await gateway.state())["cells"][0]["stdout"] == "[]\n"
