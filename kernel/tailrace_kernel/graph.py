@@ -329,8 +329,9 @@ class Graph:
     def _with_calls(
         self, cell: str, reads: frozenset[str], writes: frozenset[str], changes: frozenset[str]
     ) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-        """What the functions do that the cell uses happens in the cell."""
-        todo, seen = list(reads), set(reads)
+        """What the functions do that the cell uses happens in the cell; it calls none through learned names."""
+        todo = list(self.reach[cell].reads)
+        seen = set(todo)
         more_reads, more_changes, more_writes = set(reads), set(changes), set(writes)
         while todo:
             name = todo.pop()

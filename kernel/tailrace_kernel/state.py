@@ -22,6 +22,7 @@ class Running:
         "edits",
         "entry",
         "found_out",
+        "had_run",
         "inputs",
         "late_inputs",
         "passed_before",
@@ -42,6 +43,7 @@ class Running:
         self.late_inputs = late_inputs
         self.writes = NOTHING
         self.passed_before = record.passed
+        self.had_run = record.outcome == "success"
         self.sources: dict[str, str] = {}
         self.removed = False
         self.found_out = False  # its edges are others now

@@ -58,6 +58,7 @@ class Structure:
         if record is None:
             raise unknown_cell(cell)
         readers = self._readers_that_ran(cell)
+        owed = set(state.freshness.owed)
         gone = self._forget(record)
         delta = state.graph.remove(cell)
         state.graph_changed(delta, removed=(cell,))
@@ -68,7 +69,7 @@ class Structure:
         )
         self._refresh(changed, delta, "inputs_changed", None)
         if stimulus.run_dependents and not state.lazy:
-            self._run_dependents(stimulus, record, readers)
+            self._run_dependents(stimulus, readers, [w for w in state.freshness.owed if w not in owed])
 
     # Registration
 
@@ -193,10 +194,9 @@ class Structure:
             state.running.removed = True
         return gone
 
-    def _run_dependents(self, stimulus: CellRemoved, record: Record, readers: list[str]) -> None:
-        """Direct readers that had run, and the owners of versions it had changed: those are made again."""
+    def _run_dependents(self, stimulus: CellRemoved, readers: list[str], owners: list[str]) -> None:
+        """Direct readers that had run, and owners of versions that are needed now and spent: those are made again."""
         state = self._state
-        owners = [w for w in dict.fromkeys(w for _, w in record.spends) if w in state.freshness.owed]
         asked = [r for r in readers if state.records[r].unasked is None and not state.off(r)]
         asked += [w for w in owners if state.records[w].unasked is None and not state.off(w) and w not in asked]
         asked = [c for c in asked if c not in state.graph.blocked]

@@ -238,6 +238,8 @@ class Turns:
         record.passed = frozenset(n for n in unbound if not state.graph.stops(record.id, n)) if unbound else NOTHING
         removed = self._show_names(record, writes, unbound, ok=ok)
         judged = self._spend(running, finished) if changes_objects(record, finished) else []
+        if record.passed != running.passed_before or not running.had_run:
+            judged += self._owners_behind(writes)
         certain = running.edits == state.edits and not judged
         changed = state.freshness.replaced(record, certain=certain)
         if judged:
@@ -247,6 +249,11 @@ class Turns:
             written = tuple(writes - unbound if unbound else writes) if ok else ()
             state.events.append(VariablesChanged(written, tuple(removed)))
         return changed
+
+    def _owners_behind(self, names: frozenset[str]) -> list[str]:
+        """Cells with a spent version of a name whose last writer may be another one since this run."""
+        records, writers = self._state.records, self._state.graph.writers
+        return [w for name in names for w in writers.get(name, ()) if name in records[w].spent]
 
     def _renew(self, record: Record, finished: CellFinished) -> None:
         state = self._state
