@@ -9,6 +9,7 @@ from itertools import takewhile
 
 from tailrace_gateway.records import Change, Insert, Operation, Record, Replace, Step, StoredCell
 
+OUTSIDE = "outside"  # the client that edits made in the file count for; anybody may take them back
 MAX_STEPS = 1_000  # undoable steps kept in all
 MAX_BYTES = 16 * 2**20  # of their operations, in each stack; the newest step is always kept
 
@@ -19,8 +20,8 @@ class History:
         self._redo = _Stack(redo)
 
     def last(self, client: str) -> Step | None:
-        """The step that undo would take back."""
-        return self._undo.last(client)
+        """The step that undo would take back: the last one of this client, or of an edit made in the file."""
+        return self._undo.last(client, OUTSIDE)
 
     def last_undone(self, client: str) -> Step | None:
         """The step that redo would bring back."""
@@ -72,8 +73,8 @@ class _Stack:
         while len(self.steps) > MAX_STEPS or (len(self.steps) > 1 and self._bytes > MAX_BYTES):
             self._bytes -= _size(self.steps.popleft())
 
-    def last(self, client: str) -> Step | None:
-        return next((step for step in reversed(self.steps) if step.client == client), None)
+    def last(self, *clients: str) -> Step | None:
+        return next((step for step in reversed(self.steps) if step.client in clients), None)
 
     def drop(self, revision: int | None) -> None:
         for index in range(len(self.steps) - 1, -1, -1):

@@ -7,20 +7,29 @@ system may have dropped the bytes and report success next time.
 import asyncio
 import errno
 import fcntl
+import logging
 import os
+import re
+import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tailrace_gateway.frames import MAGIC, decode, encode, start_of_chain
-from tailrace_gateway.notebook_file import sync_folder
-from tailrace_gateway.records import Image, Record, Saved
+from tailrace_gateway.disk import SYSTEM, Disk
+from tailrace_gateway.frames import DIGEST, NO_CHAIN, Readable, decode, encode, header
+from tailrace_gateway.records import Entry, Image, Record, Saved
 from tailrace_gateway.state_directory import private_folder
 from tailrace_protocol.errors import ErrorCode, TailraceError
 
+log = logging.getLogger(__name__)
+
 RENEWAL_BYTES = 8 * 2**20  # of records in one segment
 RENEWAL_RECORDS = 5_000
+DAMAGED = ".damaged"  # suffix of segments set aside because nothing of them can be read
+
+_SEGMENT = re.compile(r"journal-(\d{8})\.log")
 
 
 class RecordLog(Protocol):
@@ -43,7 +52,7 @@ class RecordLog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What a journal held when it was opened. Null image: a new journal; call `renew` before the first append.
+    """What a journal held when it was opened; call `renew` before the first append. Null image: a new journal.
 
     `records` follow the image, in the order in which they were appended.
     """
@@ -68,22 +77,30 @@ class MemoryJournal:
         pass
 
 
-class FileJournal:
-    """One segment file in one private folder, one writer. Made by `open_journal`."""
+@dataclass(slots=True)
+class Segment:
+    """The file that is written to. Only whoever made it appends: nothing continues a segment of an earlier life."""
 
-    def __init__(self, folder: Path, lock: int) -> None:
+    path: Path
+    file: int
+    chain: bytes
+    size: int  # bytes
+    records: int = 0
+
+
+class FileJournal:
+    """Segments in one private folder, one writer. Made by `open_journal`."""
+
+    def __init__(self, folder: Path, lock: int, disk: Disk = SYSTEM) -> None:
         self._folder = folder
         self._lock = lock
-        self._file: int | None = None
-        self._chain = start_of_chain()
-        self._bytes = self._records = 0
+        self._disk = disk
+        self._segment: Segment | None = None
+        self._number = 0
+        self._chain = NO_CHAIN
         self._failure: TailraceError | None = None
         self._waiting: list[tuple[Record | Saved, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
-
-    @property
-    def segment(self) -> Path:
-        return self._folder / "journal.log"
 
     async def append(self, record: Record | Saved) -> None:
         """See RecordLog. Everything that waits while one sync runs shares the next one."""
@@ -99,43 +116,55 @@ class FileJournal:
         """See RecordLog. Waits for the appends before it."""
         await self._quiet()
         try:
-            file, chain = await asyncio.to_thread(self._new_segment, image)
+            segment = await asyncio.to_thread(self._new_segment, image)
         except OSError as error:
             raise _refusal(error) from error
-        self._close_file()
-        self._file, self._chain, self._failure = file, chain, None
-        self._bytes = self._records = 0
+        self._close_segment()
+        self._segment, self._chain, self._failure = segment, segment.chain, None
+        await asyncio.to_thread(self._remove_others, segment.path)
 
     def wants_renewal(self) -> bool:
-        return self._failure is not None or self._bytes > RENEWAL_BYTES or self._records > RENEWAL_RECORDS
+        segment = self._segment
+        grown = segment is not None and (segment.size > RENEWAL_BYTES or segment.records > RENEWAL_RECORDS)
+        return self._failure is not None or grown
 
     async def close(self) -> None:
+        """See RecordLog."""
         await self._quiet()
-        self._close_file()
+        self._close_segment()
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
     def recover(self) -> Recovered:
-        """Blocking: read the segment, and cut a torn tail so that appends continue the whole part."""
-        try:
-            file = os.open(self.segment, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return Recovered(None, ())
-        with os.fdopen(os.dup(file), "rb") as reader:
-            raw = reader.read()
+        """Blocking: read the newest segment that was begun whole. Changes no segment: the next `renew` replaces all.
+
+        Segments of which nothing can be read are set aside, not removed, when there is no other.
+        """
+        found = segments(self._folder, self._disk)
+        self._number = max(found, default=0)
+        for number in sorted(found, reverse=True):
+            whole = self._read(found[number])
+            if whole is not None:
+                records = [entry for entry in whole.entries[1:] if not isinstance(entry, Image)]
+                image = whole.entries[0]
+                assert isinstance(image, Image)
+                self._chain = whole.chain
+                return Recovered(image, records)
+        for path in found.values():
+            log.warning("nothing of %s can be read: it is kept as %s%s", path.name, path.name, DAMAGED)
+            self._disk.rename(path, path.with_name(path.name + DAMAGED))
+        return Recovered(None, ())
+
+    def _read(self, path: Path) -> Readable | None:
+        """What a segment holds; null when it was never begun whole, so nothing in it was acknowledged."""
+        raw = self._disk.read(path)
         whole = decode(raw)
         if not whole.entries or not isinstance(whole.entries[0], Image):
-            os.close(file)
-            return Recovered(None, ())
+            return None
         if whole.length < len(raw):
-            os.ftruncate(file, whole.length)
-            os.fsync(file)
-        os.lseek(file, whole.length, os.SEEK_SET)
-        self._file, self._chain = file, whole.chain
-        records = [entry for entry in whole.entries[1:] if not isinstance(entry, Image)]
-        self._bytes, self._records = whole.length, len(records)
-        return Recovered(whole.entries[0], records)
+            log.info("%s ends with %d bytes that were not finished", path.name, len(raw) - whole.length)
+        return whole
 
     async def _quiet(self) -> None:
         while self._writer is not None and not self._writer.done():
@@ -157,34 +186,57 @@ class FileJournal:
                 else:
                     durable.set_exception(self._failure)
 
-    async def _write(self, records: Sequence[Record | Saved]) -> None:
-        if self._file is None:
+    async def _write(self, records: Sequence[Entry]) -> None:
+        segment = self._segment
+        if segment is None:
             raise OSError(errno.EBADF, "the journal has no segment yet")
-        raw, chain = encode(records, self._chain)
-        await asyncio.to_thread(_append, self._file, raw)
-        self._chain = chain
-        self._bytes += len(raw)
-        self._records += len(records)
+        raw, chain = encode(records, segment.chain)
+        await asyncio.to_thread(self._append, segment.file, raw)
+        segment.chain = self._chain = chain
+        segment.size += len(raw)
+        segment.records += len(records)
 
-    def _new_segment(self, image: Image) -> tuple[int, int]:
-        """A whole segment beside the old one, then in its place. Returns its descriptor and last checksum."""
-        raw, chain = encode([image], start_of_chain())
-        temp = self._folder / "journal.new"
-        file = os.open(temp, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    def _append(self, file: int, raw: bytes) -> None:
+        self._disk.write(file, raw)
+        self._disk.sync(file)
+
+    def _new_segment(self, image: Image) -> Segment:
+        """A whole segment beside the old one: bytes, then name made durable, before anything is appended to it."""
+        self._number += 1
+        path = self._folder / f"journal-{self._number:08}.log"
+        first, chain = header(self._number, secrets.token_bytes(DIGEST), self._chain)
+        frames, chain = encode([image], chain)
+        file = self._disk.create(path)
         try:
-            _write_all(file, MAGIC + raw)
-            os.fsync(file)
-            os.replace(temp, self.segment)
-            sync_folder(self._folder)
+            self._disk.write(file, first + frames)
+            self._disk.sync(file)
+            self._disk.sync_folder(self._folder)
+            if self._failure is not None and decode(self._disk.read(path)).chain != chain:
+                raise OSError(errno.EIO, "the disk gives back other bytes than were written")
         except BaseException:
-            os.close(file)
+            self._disk.close(file)
+            with suppress(OSError):
+                self._disk.remove(path)
             raise
-        return file, chain
+        return Segment(path, file, chain, len(first) + len(frames))
 
-    def _close_file(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+    def _remove_others(self, kept: Path) -> None:
+        """What the new segment holds already. A file that stays does no harm: the highest number wins."""
+        for path in segments(self._folder, self._disk).values():
+            if path != kept:
+                with suppress(OSError):
+                    self._disk.remove(path)
+
+    def _close_segment(self) -> None:
+        if self._segment is not None:
+            self._disk.close(self._segment.file)
+            self._segment = None
+
+
+def segments(folder: Path, disk: Disk = SYSTEM) -> dict[int, Path]:
+    """The segments of a journal by number."""
+    found = ((name, _SEGMENT.fullmatch(name)) for name in disk.names(folder))
+    return {int(match[1]): folder / name for name, match in found if match is not None}
 
 
 def open_journal(folder: Path) -> tuple[FileJournal, Recovered]:
@@ -206,17 +258,6 @@ def open_journal(folder: Path) -> tuple[FileJournal, Recovered]:
     except OSError as error:
         os.close(lock)
         raise _refusal(error) from error
-
-
-def _append(file: int, raw: bytes) -> None:
-    _write_all(file, raw)
-    os.fdatasync(file)
-
-
-def _write_all(file: int, raw: bytes) -> None:
-    view = memoryview(raw)
-    while view:
-        view = view[os.write(file, view) :]
 
 
 def _refusal(error: OSError) -> TailraceError:

@@ -6,7 +6,6 @@ Knows bytes, temp files and renames; `percent` and `ipynb` know the two formats.
 import errno
 import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from tailrace_gateway.cell_ids import same_cells, with_ids
+from tailrace_gateway.disk import drafts, replace_file
 from tailrace_gateway.ipynb import IpynbText, read_ipynb, rewrite_ipynb
 from tailrace_gateway.ipynb_outputs import Blob
 from tailrace_gateway.percent import PercentText, read_percent, rewrite_percent
@@ -103,6 +103,12 @@ class NotebookFile:
             raise TailraceError(ErrorCode.NOT_FOUND, message)
         self._last = version
         return version.contents()
+
+    def clear(self) -> None:
+        """Remove what a gateway that was killed while writing left beside the file. For the owner of the journal."""
+        for draft in drafts(self.path.resolve()):
+            with suppress(OSError):
+                draft.unlink()
 
     def write(
         self,
@@ -269,36 +275,14 @@ def _read_file(path: Path) -> tuple[tuple[int, int, int], bytes]:
 
 
 def _replace_file(path: Path, raw: bytes, expected: tuple[int, int, int] | None) -> tuple[int, int, int] | None:
-    """Temp file in the same folder, synced, renamed over the target of a link, folder synced. The mode is kept.
-
-    Null, and nothing replaced, when the target's signature is not the expected one any more.
-    """
+    """Replace the target of a link, too; the mode is kept. Null, and nothing replaced, when its signature is not the
+    expected one any more."""
     target = path.resolve()
-    temp = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    descriptor = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            with suppress(FileNotFoundError):
-                os.fchmod(descriptor, stat.S_IMODE(target.stat().st_mode))
-            file.write(raw)
-            file.flush()
-            os.fsync(descriptor)
-            signature = _signature_of(os.fstat(descriptor))
-        if _signature(target) != expected:
-            temp.unlink()
-            return None
-        os.replace(temp, target)
-    except BaseException:
-        temp.unlink(missing_ok=True)
-        raise
-    sync_folder(target.parent)
-    return signature
+    with_mode = stat.S_IMODE(target.stat().st_mode) if expected is not None and target.exists() else None
+    written: list[tuple[int, int, int] | None] = []
 
+    def unchanged(draft: Path) -> bool:
+        written.append(_signature(draft))
+        return _signature(target) == expected
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename or a new file in this folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return written[0] if replace_file(target, raw, mode=with_mode, allowed=unchanged) else None

@@ -11,15 +11,14 @@ from msgspec.structs import replace
 from tailrace_gateway.cell_ids import same_cells
 from tailrace_gateway.cell_merge import merge_cells
 from tailrace_gateway.document import Applied, commit, replace_cells, replay
+from tailrace_gateway.history import OUTSIDE
 from tailrace_gateway.journal import Recovered
 from tailrace_gateway.notebook_file import Contents
 from tailrace_gateway.output_store import KeptOutputs
-from tailrace_gateway.records import Saved, StoredCell
+from tailrace_gateway.records import Image, Record, Saved, StoredCell
 from tailrace_gateway.state import NotebookState, from_image, open_state
 from tailrace_protocol import code_hash
 from tailrace_protocol.objects import Cell, NotebookInfo, Output, Reason
-
-OUTSIDE = "outside"  # the client that edits made in the file count for
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +44,12 @@ def open_notebook(
     return opened
 
 
-def remember_save(state: NotebookState, file_hash: str) -> Saved:
-    """The file now holds this state: the entry to append to the journal."""
-    state.saved = Saved(revision=state.revision, file_hash=file_hash)
+def remember_save(
+    state: NotebookState, file_hash: str, *, revision: int | None = None, cells: tuple[StoredCell, ...] | None = None
+) -> Saved:
+    """The file holds this revision and these cells (null: those of now): the entry to append to the journal."""
+    state.saved = Saved(revision=state.revision if revision is None else revision, file_hash=file_hash)
+    state.base = state.stored() if cells is None else cells
     return state.saved
 
 
@@ -70,28 +72,46 @@ def _open_document(info: NotebookInfo, contents: Contents, file_hash: str, recov
         state = open_state(replace(info, settings=contents.settings), contents.cells)
         remember_save(state, file_hash)
         return Opened(state)
-    state = from_image(recovered.image, info)
-    base = _cells_if(state)
-    for entry in recovered.records:
-        if isinstance(entry, Saved):
-            state.saved = entry
-            base = _cells_if(state)
-        else:
-            replay(state, entry)
+    state = _replayed(recovered.image, recovered.records, info, contents.cells)
     if state.saved is not None and state.saved.file_hash == file_hash:
         return Opened(state)
     ours = state.stored()
-    merged = merge_cells(ours if base is None else base, ours, contents.cells)
+    merged = merge_cells(ours if state.base is None else state.base, ours, contents.cells)
     if merged.cells != ours:
         commit(state, replace_cells(state, merged.cells, OUTSIDE, f"outside-{state.revision + 1}"))
     if same_cells(merged.cells, contents.cells):
         remember_save(state, file_hash)
+    else:
+        state.base = contents.cells
     return Opened(state, merged.conflicts)
 
 
-def _cells_if(state: NotebookState) -> tuple[StoredCell, ...] | None:
-    """The cells that the file held when it was saved; null when the state has gone on since."""
-    return state.stored() if state.saved is not None and state.saved.revision == state.revision else None
+def _replayed(
+    image: Image, records: Sequence[Record | Saved], info: NotebookInfo, on_disk: tuple[StoredCell, ...]
+) -> NotebookState:
+    """The state as it was, its `base` the cells that the file last got from us.
+
+    A gateway may be killed between the rename of the file and the entry that says so. Then the file holds a revision
+    after the last one said to be saved: it is ours all the same, and nobody's outside edit.
+    """
+    state = from_image(image, info)
+    saved = next((entry for entry in reversed(records) if isinstance(entry, Saved)), image.saved)
+    state.saved = saved
+    if saved is None:
+        return state
+    base = image.base if saved == image.saved else None
+    seen = -1
+    for entry in (None, *records):
+        if isinstance(entry, Record):
+            replay(state, entry)
+        if state.revision == seen or state.revision < saved.revision:
+            continue
+        seen = state.revision
+        cells = state.stored()
+        if seen == saved.revision or same_cells(cells, on_disk):
+            base = cells
+    state.base = base
+    return state
 
 
 def _show(state: NotebookState, cell_id: str, outputs: Sequence[Output]) -> None:

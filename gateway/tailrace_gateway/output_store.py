@@ -3,13 +3,12 @@
 Knows one file per notebook; must not know what an output shows.
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from tailrace_gateway.notebook_file import sync_folder
+from tailrace_gateway.disk import replace_file
 from tailrace_gateway.state_directory import private_folder
 from tailrace_protocol.objects import Cell, CellError, Output, Status
 
@@ -40,14 +39,7 @@ class OutputStore:
     def save(self, outputs: Mapping[str, KeptOutputs]) -> None:
         """Replace what is kept. Raises OSError: outputs are no reason to stop editing, so the caller only logs it."""
         private_folder(self._folder)
-        temp = self._path.with_suffix(".new")
-        file = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(file, "wb") as writer:
-            writer.write(_encoder.encode(dict(outputs)))
-            writer.flush()
-            os.fdatasync(file)
-        os.replace(temp, self._path)
-        sync_folder(self._folder)
+        replace_file(self._path, _encoder.encode(dict(outputs)))
 
     def load(self) -> dict[str, KeptOutputs]:
         """By cell id; empty when nothing is kept or it cannot be read."""

@@ -134,7 +134,7 @@ class Saved(Struct, frozen=True, kw_only=True, tag="saved"):
 class Image(Struct, frozen=True, kw_only=True, tag="image", omit_defaults=True):
     """The whole document with its undo stacks and answers: the first record of a segment.
 
-    `path` and `saved` tell whose journal this is, so that a moved file can be given its history back.
+    `base` is what the file holds (revision `saved.revision`) when that is not these cells: where a merge begins.
     """
 
     revision: int
@@ -144,8 +144,8 @@ class Image(Struct, frozen=True, kw_only=True, tag="image", omit_defaults=True):
     undo: tuple[Step, ...] = ()
     redo: tuple[Step, ...] = ()
     answers: tuple[Answer, ...] = ()
-    path: str = ""
     saved: Saved | None = None
+    base: tuple[StoredCell, ...] | None = None
 
 
 Entry = Image | Record | Saved

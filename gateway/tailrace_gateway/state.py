@@ -40,6 +40,7 @@ class NotebookState:
     __slots__ = (
         "_hash",
         "answers",
+        "base",
         "cells",
         "clients",
         "cycles",
@@ -81,6 +82,7 @@ class NotebookState:
         self.answers = Answers()
         self.texts = Texts()
         self.saved: Saved | None = None
+        self.base: tuple[StoredCell, ...] | None = None  # cells of revision `saved`, when the state has gone on
         self.size = 0  # bytes of code in all cells
         self._hash: str | None = None
         for cell in cells:
@@ -228,8 +230,8 @@ def image(state: NotebookState) -> Image:
         undo=undo,
         redo=redo,
         answers=tuple(state.answers),
-        path=state.info.path,
         saved=state.saved,
+        base=None if state.saved is None or state.saved.revision == state.revision else state.base,
     )
 
 
@@ -239,7 +241,7 @@ def from_image(frame: Image, info: NotebookInfo) -> NotebookState:
     state = NotebookState(named, (new_cell(stored) for stored in frame.cells), revision=frame.revision)
     state.history = History(frame.undo, frame.redo)
     state.answers = Answers(frame.answers)
-    state.saved = frame.saved
+    state.saved, state.base = frame.saved, frame.base
     return state
 
 

@@ -17,8 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tailrace_gateway.document import Applied, commit, replay, step
-from tailrace_gateway.frames import MAGIC, decode, encode, start_of_chain
-from tailrace_gateway.journal import RENEWAL_RECORDS, FileJournal, MemoryJournal, RecordLog, Recovered, open_journal
+from tailrace_gateway.frames import DIGEST, MAGIC, NO_CHAIN, decode, encode, header
+from tailrace_gateway.journal import (
+    RENEWAL_RECORDS,
+    FileJournal,
+    MemoryJournal,
+    RecordLog,
+    Recovered,
+    open_journal,
+    segments,
+)
 from tailrace_gateway.records import Change, Entry, Image, Record, Saved, StoredCell
 from tailrace_gateway.state import from_image, image, open_state
 from tailrace_gateway.state_directory import VARIABLE, notebook_directory
@@ -47,6 +55,11 @@ async def filled(folder: Path, count: int) -> None:
     await journal.close()
 
 
+def newest(folder: Path) -> Path:
+    """The segment with the highest number."""
+    return max(segments(folder).items())[1]
+
+
 def reopened(folder: Path) -> Recovered:
     journal, recovered = open_journal(folder)
     run(journal.close())
@@ -67,7 +80,7 @@ def test_the_folder_is_private(tmp_path: Path) -> None:
     run(filled(folder, 1))
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     files = sorted(folder.iterdir())
-    assert [file.name for file in files] == ["journal.log", "lock"]
+    assert [file.name for file in files] == ["journal-00000001.log", "lock"]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
@@ -106,29 +119,55 @@ def test_an_acknowledged_record_is_on_disk_before_append_returns(tmp_path: Path)
         await journal.renew(IMAGE)
         for number in range(5):
             await journal.append(record(number))
-            assert len(decode(journal.segment.read_bytes()).entries) == number + 2
+            assert len(decode(newest(tmp_path).read_bytes()).entries) == number + 2
         await journal.close()
 
     run(work())
 
 
-def test_appending_goes_on_after_a_torn_tail(tmp_path: Path) -> None:
+def test_a_segment_of_an_earlier_life_is_not_continued(tmp_path: Path) -> None:
     run(filled(tmp_path, 3))
-    segment = tmp_path / "journal.log"
-    segment.write_bytes(segment.read_bytes()[:-5])
+    segment = newest(tmp_path)
+    torn = segment.read_bytes()[:-5]
+    segment.write_bytes(torn)
 
     async def work() -> None:
         journal, recovered = open_journal(tmp_path)
         assert [entry.revision for entry in recovered.records] == [0, 1]
+        with pytest.raises(TailraceError):
+            await journal.append(record(6))
+        assert segment.read_bytes() == torn
+        await journal.renew(IMAGE)
         await journal.append(record(7))
         await journal.close()
 
     run(work())
-    assert [entry.revision for entry in reopened(tmp_path).records] == [0, 1, 7]
+    assert newest(tmp_path) != segment
+    assert [entry.revision for entry in reopened(tmp_path).records] == [7]
+
+
+def test_an_unfinished_segment_gives_way_to_the_one_before(tmp_path: Path) -> None:
+    run(filled(tmp_path, 3))
+    whole = newest(tmp_path).read_bytes()
+    (tmp_path / "journal-00000002.log").write_bytes(whole[:60])
+    assert len(reopened(tmp_path).records) == 3
+    (tmp_path / "journal-00000003.log").write_bytes(header(3, bytes(DIGEST), NO_CHAIN)[0] + whole[51:])
+    assert len(reopened(tmp_path).records) == 3, "frames of one segment are not believed in another"
+    (tmp_path / "journal-00000004.log").write_bytes(whole)
+    assert len(reopened(tmp_path).records) == 3, "the control: the same bytes are believed where they fit"
+
+    async def renewed() -> None:
+        journal, _ = open_journal(tmp_path)
+        await journal.renew(IMAGE)
+        await journal.close()
+
+    run(renewed())
+    assert [path.name for path in segments(tmp_path).values()] == ["journal-00000005.log"]
 
 
 ENTRIES: list[Entry] = [IMAGE, *(record(number) for number in range(6)), Saved(revision=6, file_hash="ff")]
-SEGMENT = MAGIC + encode(ENTRIES, start_of_chain())[0]
+HEADER, START = header(1, bytes(DIGEST), NO_CHAIN)
+SEGMENT = HEADER + encode(ENTRIES, START)[0]
 
 
 def test_a_cut_anywhere_leaves_a_prefix() -> None:
@@ -155,20 +194,23 @@ def test_a_flipped_bit_anywhere_is_never_believed() -> None:
 @given(st.permutations(range(4)))
 @settings(max_examples=30, deadline=None)
 def test_frames_out_of_their_place_are_not_believed(order: list[int]) -> None:
-    frames, chain = [], start_of_chain()
+    frames, chain = [], START
     for entry in ENTRIES[:4]:
         raw, chain = encode([entry], chain)
         frames.append(raw)
-    read = decode(MAGIC + b"".join(frames[place] for place in order))
+    read = decode(HEADER + b"".join(frames[place] for place in order))
     right = next((place for place in range(4) if order[place] != place), 4)
     assert len(read.entries) == right
 
 
-def test_rubbish_is_a_new_journal(tmp_path: Path) -> None:
-    (tmp_path / "journal.log").write_bytes(b"something else")
-    assert reopened(tmp_path) == Recovered(None, ())
-    (tmp_path / "journal.log").write_bytes(MAGIC + b"\xff" * 100)
-    assert reopened(tmp_path) == Recovered(None, ())
+def test_rubbish_is_a_new_journal_and_is_set_aside(tmp_path: Path) -> None:
+    for number, rubbish in enumerate([b"something else", MAGIC + b"\xff" * 100], 1):
+        path = tmp_path / f"journal-{number:08}.log"
+        path.write_bytes(rubbish)
+        assert reopened(tmp_path) == Recovered(None, ())
+        assert path.with_name(path.name + ".damaged").read_bytes() == rubbish
+    run(filled(tmp_path, 1))
+    assert len(reopened(tmp_path).records) == 1
 
 
 def test_two_gateways_cannot_have_one_notebook(tmp_path: Path) -> None:
@@ -199,7 +241,7 @@ def test_a_full_disk_ends_acknowledgement_until_renewal(tmp_path: Path) -> None:
         journal, _ = open_journal(tmp_path)
         await journal.renew(IMAGE)
         await journal.append(record(0))
-        with file_size_limit(journal.segment.stat().st_size + 20):
+        with file_size_limit(newest(tmp_path).stat().st_size + 20):
             outcomes = await asyncio.gather(*(journal.append(record(n)) for n in (1, 2)), return_exceptions=True)
             codes = [outcome.code for outcome in outcomes if isinstance(outcome, TailraceError)]
             assert codes == [ErrorCode.DISK_FULL, ErrorCode.DISK_FULL]
@@ -247,13 +289,13 @@ def test_renewal_compacts(tmp_path: Path) -> None:
         await journal.renew(IMAGE)
         await asyncio.gather(*(journal.append(record(n)) for n in range(RENEWAL_RECORDS + 1)))
         assert journal.wants_renewal()
-        before = journal.segment.stat().st_size
+        before = newest(tmp_path).stat().st_size
         await journal.renew(IMAGE)
         await journal.close()
         return before
 
     before = run(work())
-    assert (tmp_path / "journal.log").stat().st_size < before / 100
+    assert newest(tmp_path).stat().st_size < before / 100
     assert reopened(tmp_path) == Recovered(IMAGE, [])
 
 

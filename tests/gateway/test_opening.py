@@ -8,16 +8,17 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tailrace_gateway.cell_merge import merge_cells, recognised
-from tailrace_gateway.document import Applied, commit, step
+from tailrace_gateway.document import Applied, Refused, commit, step
+from tailrace_gateway.history import OUTSIDE
 from tailrace_gateway.journal import Recovered
 from tailrace_gateway.merge import merge
 from tailrace_gateway.notebook_file import Contents
-from tailrace_gateway.opening import OUTSIDE, Opened, open_notebook, remember_save, take_outside_edit
+from tailrace_gateway.opening import Opened, open_notebook, remember_save, take_outside_edit
 from tailrace_gateway.output_store import KeptOutputs, OutputStore, kept_of
 from tailrace_gateway.records import Image, Record, Saved, StoredCell
 from tailrace_gateway.state import NotebookState, image
 from tailrace_protocol import code_hash
-from tailrace_protocol.commands import CellUpdate, CreateCell, DeleteCell, MoveCell, Undo
+from tailrace_protocol.commands import CellUpdate, CreateCell, DeleteCell, MoveCell, Redo, Undo
 from tailrace_protocol.objects import CellError, NotebookInfo, Settings, StreamOutput
 
 INFO = NotebookInfo(id="n1", path="n1.py", name="n1", settings=Settings())
@@ -116,16 +117,51 @@ def test_an_edit_of_the_file_while_the_notebook_is_open() -> None:
     assert {event.cause.client for event in applied.events if event.cause} == {OUTSIDE}
 
 
-def test_without_a_common_start_the_file_wins_and_can_be_undone() -> None:
+def test_compaction_keeps_what_the_file_held() -> None:
+    session = Session(cells(a="x = 1", b="y"))
+    session.do(CellUpdate(id="1", cell_id="a", code="x = 2"))
+    late = Recovered(image(session.state), ())  # compacted after an edit that no file has
+    opened = open_notebook(INFO, contents(cells(a="x = 1", b="theirs")), "other", late, {})
+    assert codes(opened.state) == {"a": "x = 2", "b": "theirs"}
+    assert opened.conflicts == ()
+    opened = open_notebook(INFO, contents(cells(a="x = 3", b="y")), "other", late, {})
+    assert codes(opened.state) == {"a": "x = 2", "a-disk": "x = 3", "b": "y"}
+    assert opened.conflicts == ("a",)
+    again = open_notebook(INFO, contents(cells(a="x = 3", b="y")), "other", Recovered(image(opened.state), ()), {})
+    assert codes(again.state) == codes(opened.state), "merged once, though it was not saved before the next end"
+
+
+def test_killed_between_the_file_and_the_entry_about_it() -> None:
     session = Session(cells(a="x = 1"))
     session.do(CellUpdate(id="1", cell_id="a", code="x = 2"))
-    late = image(session.state)  # compacted after edits that no file has
-    opened = open_notebook(INFO, contents(cells(a="theirs")), "other", Recovered(late, ()), {})
-    assert codes(opened.state) == {"a": "theirs"}
-    undone = step(opened.state, Undo(id="9"), OUTSIDE)
-    assert isinstance(undone, Applied)
-    commit(opened.state, undone)
-    assert codes(opened.state) == {"a": "x = 2"}
+    session.do(CellUpdate(id="2", cell_id="a", code="x = 3"))
+    opened = session.reopen(cells(a="x = 2"), "not said to be ours")
+    assert codes(opened.state) == {"a": "x = 3"}
+    assert opened.conflicts == ()
+    opened = session.reopen(cells(a="x = 4"), "not ours")
+    assert opened.conflicts == ("a",), "the control: another text is an edit made outside"
+
+
+def test_an_entry_about_an_older_revision_still_tells_where_a_merge_begins() -> None:
+    session = Session(cells(a="x = 1", b="y"))
+    session.do(CellUpdate(id="1", cell_id="a", code="x = 2"))
+    session.do(CellUpdate(id="2", cell_id="b", code="z"))
+    session.records.append(Saved(revision=1, file_hash="h1"))  # the second edit came while the file was written
+    opened = session.reopen(cells(a="theirs", b="y"), "other")
+    assert codes(opened.state) == {"a": "theirs", "b": "z"}
+    assert opened.conflicts == ()
+
+
+def test_anybody_may_take_back_an_edit_of_the_file() -> None:
+    session = Session(cells(a="x = 1"))
+    opened = session.reopen(cells(a="outside"), "other")
+    assert codes(opened.state) == {"a": "outside"}
+    for command, want in ((Undo(id="u"), "x = 1"), (Redo(id="r"), "outside")):
+        outcome = step(opened.state, command, "ann")
+        assert isinstance(outcome, Applied)
+        commit(opened.state, outcome)
+        assert codes(opened.state) == {"a": want}
+    assert isinstance(step(opened.state, Redo(id="r2"), "bob"), Refused)
 
 
 @pytest.mark.parametrize(
