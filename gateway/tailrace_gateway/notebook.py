@@ -19,9 +19,10 @@ from tailrace_gateway.document import Applied, Refused, commit, step
 from tailrace_gateway.execution import Execution
 from tailrace_gateway.exporting import export
 from tailrace_gateway.fold import fold
+from tailrace_gateway.history import OUTSIDE
 from tailrace_gateway.kernel_port import KernelFactory
 from tailrace_gateway.notebook_file import ChangedOnDisk, Written
-from tailrace_gateway.opening import OUTSIDE, take_outside_edit
+from tailrace_gateway.opening import take_outside_edit
 from tailrace_gateway.pending import Pending, PendingTable
 from tailrace_gateway.queries import ask
 from tailrace_gateway.records import Answer, Saved
