@@ -187,6 +187,8 @@ def outputs(messages: list[Message], cell_id: str) -> list[tuple[str, Any]]:
         content = message["content"]
         match message["type"]:
             case "stream" if cell_of(message) == cell_id:
+                if kept and kept[-1][0] == content["name"]:  # where a text is cut is a matter of time
+                    content = {**content, "text": kept.pop()[1] + content["text"]}
                 kept.append((content["name"], content["text"]))
             case "execute_result" | "display_data" if cell_of(message) == cell_id:
                 kept.append((message["type"], content["data"]))

@@ -38,11 +38,15 @@ class Notebook:
     def take(self) -> list[tuple[str, str, Any]]:
         """(cell, type, text) of everything since the last call, by the request it is shown under."""
         messages, self.peer.iopub = self.peer.iopub, []
-        return [
-            (self.requests.get(message["parent_header"].get("msg_id", ""), "?"), message["type"], _text(message))
-            for message in messages
-            if message["type"] not in {"status", "iopub_welcome"}
-        ]
+        shown: list[tuple[str, str, Any]] = []
+        for message in messages:
+            if message["type"] in {"status", "iopub_welcome"}:
+                continue
+            cell, text = self.requests.get(message["parent_header"].get("msg_id", ""), "?"), _text(message)
+            if message["type"] == "stream" and shown and shown[-1][:2] == (cell, "stream"):
+                text = shown.pop()[2] + text  # where a text is cut is a matter of time
+            shown.append((cell, message["type"], text))
+        return shown
 
 
 def _text(message: Message) -> Any:
