@@ -107,6 +107,7 @@ REQUESTS: dict[str, str] = {
     "settings_request": "Notebook settings that change what a run does.",
     "schema_request": "Children of one node of a database: schemas, tables, columns.",
     "table_page_request": "Rows of a table that a cell showed.",
+    "export_table_request": "One part of such a table as CSV or Arrow, in one buffer; ask again from `next_row`.",
 }
 
 IOPUB: dict[str, str] = {

@@ -152,6 +152,7 @@ LITERALS: dict[str, typing.Any] = {
     "Execution": objects.Execution,
     "RunMode": objects.RunMode,
     "Stream": objects.Stream,
+    "FrameLibrary": objects.FrameLibrary,
     "Status": objects.Status,
     "KernelState": objects.KernelState,
     "Topic": commands.Topic,
