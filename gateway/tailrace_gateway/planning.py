@@ -204,6 +204,7 @@ def _plan_configure(state: NotebookState, command: SetNotebook) -> Plan:
         auto_run=old.auto_run if command.auto_run is None else command.auto_run,
         lazy=old.lazy if command.lazy is None else command.lazy,
         cutoff=old.cutoff if command.cutoff is None else command.cutoff,
+        frames=old.frames if command.frames is None else command.frames,
     )
     return Plan(Configure(name=command.name or state.info.name, settings=settings))
 

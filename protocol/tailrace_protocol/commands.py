@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from tailrace_protocol.objects import IDENTIFIER, CellMode, CellType, Execution, Name, Wire
+from tailrace_protocol.objects import IDENTIFIER, CellMode, CellType, Execution, FrameLibrary, Name, Wire
 
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
 Cell = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -84,6 +84,7 @@ class SetNotebook(Command, tag="set_notebook", frozen=True, kw_only=True):
     auto_run: bool | None = None
     lazy: bool | None = None
     cutoff: bool | None = None
+    frames: FrameLibrary | None = None
     name: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
 
 

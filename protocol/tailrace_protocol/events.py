@@ -296,6 +296,7 @@ class DbConnectionUpdated(Event, tag="db_connection_updated", frozen=True, kw_on
     error: WireError | None = None
     dialect: str | None = None
     seconds: float | None = None
+    note: str | None = None  # worth showing: a new, empty file was made …
 
 
 class CommSent(Event, tag="comm", frozen=True, kw_only=True):

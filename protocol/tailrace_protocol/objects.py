@@ -21,6 +21,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=IDENTIFIER)]
 
 CellType = Literal["python", "sql", "markdown"]
 CellMode = Literal["auto", "manual", "disabled"]
+FrameLibrary = Literal["pandas", "polars"]
 Execution = Literal["local", "cluster"]
 RunMode = Literal["reactive", "single", "stale", "all"]
 Stream = Literal["stdout", "stderr"]
@@ -196,11 +197,12 @@ class Member(Wire, frozen=True, kw_only=True):
 
 
 class Settings(Wire, frozen=True, kw_only=True, omit_defaults=False):
-    """Settings of one notebook; `auto_run` is the page's 1.5 s timer."""
+    """Settings of one notebook; `auto_run` is the page's 1.5 s timer, `frames` what SQL cells give."""
 
     auto_run: bool = True
     lazy: bool = False
     cutoff: bool = False
+    frames: FrameLibrary = "pandas"
 
 
 class NotebookInfo(Wire, frozen=True, kw_only=True):

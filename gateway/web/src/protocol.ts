@@ -77,6 +77,7 @@ export interface SetNotebook {
   autoRun?: boolean;
   lazy?: boolean;
   cutoff?: boolean;
+  frames?: "pandas" | "polars";
   name?: string;
 }
 
@@ -649,6 +650,7 @@ export interface Settings {
   autoRun: boolean;
   lazy: boolean;
   cutoff: boolean;
+  frames: "pandas" | "polars";
 }
 
 export interface NotebookUpdated {
@@ -753,6 +755,7 @@ export interface DbConnectionUpdated {
   error?: WireError;
   dialect?: string;
   seconds?: number;
+  note?: string;
 }
 
 export interface CommSent {
