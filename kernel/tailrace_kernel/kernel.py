@@ -17,7 +17,7 @@ from ipykernel.ipkernel import IPythonKernel
 from jupyter_client.session import extract_header
 from traitlets import Type
 
-from tailrace_kernel import capture, lifeline, session
+from tailrace_kernel import capture, lifeline, session, sql_magic
 from tailrace_kernel.answer import Call, refusal, reply_type
 from tailrace_kernel.catalogue import Catalogue, ends_silently
 from tailrace_kernel.conductor import Conductor
@@ -95,6 +95,7 @@ class TailraceKernel(IPythonKernel):
         self.outbox.after = self.interrupts.raise_waiting
         self.shell.interrupts = self.interrupts
         self.queries = Queries(names)
+        sql_magic.install(self.shell, self.queries, self.catalogue)
         self.conductor = Conductor(
             Scheduler(),
             Namespace(names),

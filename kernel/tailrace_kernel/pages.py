@@ -10,6 +10,7 @@ from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.kernel_messages import TableColumn, TablePageReply, TablePageRequest
 
 PLAIN = frozenset({str, int, float, bool, type(None)})
+Key = tuple[str, Literal["ascending", "descending"]]
 MAX_EXACT = 2**53  # integers beyond this lose digits in a browser
 
 
@@ -22,7 +23,7 @@ def page(grid: Grid, request: TablePageRequest) -> TablePageReply:
     if request.filter:
         table = _containing(table, request.filter)
     if request.sort:
-        table = table.sort_by([_key(table, key) for key in request.sort])
+        table = _sorted(table, [_key(table, key) for key in request.sort])
     rows = table.slice(request.offset, request.limit)
     values = [[_plain(value) for value in column.to_pylist()] for column in rows.columns]
     return TablePageReply(columns=columns, rows=tuple(zip(*values, strict=True)), total=table.num_rows)
@@ -37,7 +38,15 @@ def _containing(table: pa.Table, text: str) -> pa.Table:
     return table.filter(pa.array(found, pa.bool_()))
 
 
-def _key(table: pa.Table, key: dict[str, Any]) -> tuple[str, Literal["ascending", "descending"]]:
+def _sorted(table: pa.Table, keys: list[Key]) -> pa.Table:
+    try:
+        return table.sort_by(keys)
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        message = f"These columns cannot be sorted by: lists and documents have no order ({error})."
+        raise TailraceError(ErrorCode.BAD_FIELD, message, details={"field": "sort"}) from None
+
+
+def _key(table: pa.Table, key: dict[str, Any]) -> Key:
     column = key.get("column")
     if not isinstance(column, str) or column not in table.column_names:
         raise TailraceError(

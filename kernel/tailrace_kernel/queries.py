@@ -86,6 +86,7 @@ class Queries:
 
         running = Running()
         self._running.add(running)
+        self.results.pop(cell_id, None)  # a failing cell shows no table
         done = asyncio.wrap_future(self._cells.submit(self._run, cell, running))
         try:
             result = await asyncio.shield(done)
@@ -106,6 +107,7 @@ class Queries:
 
         running = Running()
         self._running.add(running)
+        self.results.pop(cell_id, None)  # a failing cell shows no table
         done = self._cells.submit(self._run, cell, running)
         try:
             result = done.result()

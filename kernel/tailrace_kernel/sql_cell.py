@@ -14,8 +14,8 @@ from tailrace_kernel.sql_analysis import SqlAnalysis, analyze_sql
 from tailrace_kernel.sql_parameters import Expression, scan
 
 DEFAULT_CONNECTION = "default"
-EMBEDDED: frozenset[str] = frozenset({DEFAULT_CONNECTION})
-DEFAULT_DIALECTS: Mapping[str, str] = {DEFAULT_CONNECTION: "duckdb"}
+EMBEDDED: frozenset[str] = frozenset({DEFAULT_CONNECTION, "duckdb"})
+DEFAULT_DIALECTS: Mapping[str, str] = dict.fromkeys(EMBEDDED, "duckdb")
 UNKNOWN_DIALECT = "postgres"  # of a connection that is not configured yet
 
 _HEADER = re.compile(r"--\s*(?=\w+\s*:)((?:(?:connection|result|write)\s*:\s*\S+\s*)+)$")
@@ -43,6 +43,8 @@ class SqlCell:
     dialect: str  # sqlglot's word
     first_line: int
     variables: frozenset[str] = NOTHING  # tables, as written, that may be Python variables (embedded DuckDB only)
+    mentioned: frozenset[str] = NOTHING  # the same for any connection: to explain a table that is not there
+    write: bool = False  # the header lifts the connection's read_only for this cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class _Header:
     result: str | None
     statement: str
     first_line: int
+    write: bool = False
 
 
 def analyze_sql_cell(
@@ -72,14 +75,16 @@ def analyze_sql_cell(
     diagnostics = _name_problems(used, wanted)
     bound = wanted if wanted is not None and _is_name(wanted) else None
     sql = analyze_sql(header.statement, dialect)
-    variables = _variables(sql) if used in embedded else NOTHING
+    mentioned = _variables(sql)
+    variables = mentioned if used in embedded else NOTHING
+    database = _database(used, embedded)
     values = _values(header.statement, dialect)
     python_reads = variables.union(*(value.reads for value in values)) | _named(sql)
     changes = NOTHING.union(*(value.changes for value in values))
-    tables = _graph_names(sql.writes, used, dialect)
+    tables = _graph_names(sql.writes, database, dialect)
     binds = tables | ({bound} if bound else NOTHING)
     analysis = Analysis(
-        reads=_graph_names(sql.reads, used, dialect) | python_reads,
+        reads=_graph_names(sql.reads, database, dialect) | python_reads,
         writes=binds | changes,
         changes=changes,
         builtin_reads=NOTHING.union(*(value.builtin_reads for value in values)),
@@ -88,7 +93,9 @@ def analyze_sql_cell(
         binds=binds,
         opaque=any(value.opaque for value in values),
     )
-    return SqlCell(analysis, used, bound, header.statement, dialect, header.first_line, variables)
+    return SqlCell(
+        analysis, used, bound, header.statement, dialect, header.first_line, variables, mentioned, header.write
+    )
 
 
 def is_sql_cell(code: str) -> bool:
@@ -108,6 +115,13 @@ def table_name(connection: str, table: str, dialect: str) -> str:
     return f"{connection}:{name}"
 
 
+def _database(connection: str, embedded: Collection[str]) -> str:
+    """The name under which the graph knows the tables of a connection: all embedded ones are one database."""
+    if connection not in embedded:
+        return connection
+    return DEFAULT_CONNECTION if DEFAULT_CONNECTION in embedded else min(embedded)
+
+
 def _read_header(code: str) -> _Header:
     lines = code.split("\n")
     number = next((number for number, line in enumerate(lines) if line.strip()), 0)
@@ -116,7 +130,8 @@ def _read_header(code: str) -> _Header:
         return _magic_header(magic.group(1), rest, number + 2)
     if fields := _HEADER.match(first):
         found = dict(_FIELD.findall(fields.group(1)))
-        return _Header(found.get("connection"), found.get("result"), rest, number + 2)
+        write = found.get("write", "").lower() == "true"
+        return _Header(found.get("connection"), found.get("result"), rest, number + 2, write)
     return _Header(None, None, code, 1)
 
 

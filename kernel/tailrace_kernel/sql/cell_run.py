@@ -15,9 +15,11 @@ from tailrace_kernel.sql.failures import SqlInterrupted, SqlStatementError, renu
 from tailrace_kernel.sql.grid import Grid
 from tailrace_kernel.sql.result import SqlLimits, SqlResult, StatementOutcome
 from tailrace_kernel.sql.running import Running
+from tailrace_kernel.sql.schema_cache import may_change_structure
 from tailrace_kernel.sql_parameters import scan
 from tailrace_kernel.sql_statements import Statement, split
 from tailrace_protocol.errors import ErrorCode, TailraceError
+from tailrace_protocol.objects import FrameLibrary
 
 # BEGIN or COMMIT in a cell: it manages its transaction itself. Savepoints live inside ours.
 OWN_TRANSACTION = frozenset({"begin", "start", "commit", "end", "abort"})
@@ -33,6 +35,7 @@ class CellText:
     result: str | None
     first_line: int
     limits: SqlLimits
+    library: FrameLibrary = "pandas"  # of the result
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ def run_cell(
         raise work.failure(error, None) from None
     finally:
         session.close()
+        if may_change_structure(statements):
+            engine.structure.forget()
     return work.result(time.monotonic() - began)
 
 
@@ -107,7 +112,7 @@ def refuse_writes(statements: Sequence[Statement], connection: str) -> None:
         if each.is_write or each.is_opaque or each.controls_transaction or each.kind in ESCAPES:
             message = (
                 f"The connection {connection!r} is read-only and {each.kind.upper() or 'this statement'} may write: "
-                "configure it without read_only to run this cell."
+                "write `-- write: true` in its first line to allow that for this cell."
             )
             raise TailraceError(ErrorCode.DB_READ_ONLY, message, details={"line": each.start_line})
 
@@ -153,7 +158,7 @@ class _Work:
 
     def result(self, seconds: float) -> SqlResult:
         cell, grid = self._cell, self._grid
-        frame = grid.frame() if grid is not None and cell.result else None
+        frame = grid.frame(cell.library) if grid is not None and cell.result else None
         truncated = grid is not None and (not grid.complete or grid.table.num_rows > cell.limits.shown_rows)
         display = SqlDisplay.of(grid, cell.result, self._outcomes, cell.limits)
         return SqlResult(cell.result, frame, grid, tuple(self._outcomes), truncated, seconds, display)

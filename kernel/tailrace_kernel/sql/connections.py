@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from tailrace_kernel.sql.cell_run import CellText, run_cell
@@ -19,6 +20,7 @@ from tailrace_kernel.sql.result import SqlLimits, SqlResult
 from tailrace_kernel.sql.running import Running
 from tailrace_kernel.sql.schema import SchemaNode
 from tailrace_protocol.errors import ErrorCode, TailraceError
+from tailrace_protocol.objects import FrameLibrary
 
 logger = logging.getLogger(__name__)
 
@@ -114,6 +116,8 @@ class Connections:
         limits: SqlLimits | None = None,
         running: Running | None = None,
         first_line: int = 1,
+        library: FrameLibrary = "pandas",
+        write: bool = False,
     ) -> SqlResult:
         """Run the statements of one cell in one transaction; blocks.
 
@@ -121,20 +125,29 @@ class Connections:
         transaction begins; what it raises goes through. `frames` that `is_table` are registered under exactly these
         names (DuckDB), for this cell only, and hide tables of the same name; the others help to explain an error.
         `result`: the name that will hold the whole result. `first_line`: line of the cell at which `statement` starts.
+        `write`: the cell may write on a read-only connection; it then has a database session of its own.
 
         Raises SqlStatementError, SqlInterrupted, TailraceError (unknown_connection, db_parameter, db_read_only,
         result_too_large); the transaction is then rolled back and the connection stays usable.
         """
-        cell = CellText(statement, connection, result, first_line, limits or SqlLimits())
-        return run_cell(cell, self._engine(connection), parameters, frames or {}, running or Running())
+        cell = CellText(statement, connection, result, first_line, limits or SqlLimits(), library)
+        engine = self._engine(connection)
+        with engine.writable() if write else nullcontext(engine) as used:
+            return run_cell(cell, used, parameters, frames or {}, running or Running())
 
     def cancel(self, running: Running) -> None:
         """The same as `running.cancel()`."""
         running.cancel()
 
-    def schema(self, connection: str = "default", path: tuple[str, ...] = ()) -> tuple[SchemaNode, ...]:
-        """The nodes below `path` (schema, table, column). Blocks on the database; raises as `run`."""
-        return self._engine(connection).schema(path)
+    def schema(
+        self, connection: str = "default", path: tuple[str, ...] = (), *, refresh: bool = False
+    ) -> tuple[SchemaNode, ...]:
+        """The nodes below `path` (schema, table, column). Blocks on the database when they are not known or `refresh`
+        is set; known ones are forgotten when a cell may have changed the structure. Raises as `run`."""
+        engine = self._engine(connection)
+        if refresh:
+            engine.structure.forget()
+        return engine.structure.nodes(path, engine.schema)
 
     def close(self) -> None:
         """Close every connection; the object is not used after this."""

@@ -6,7 +6,8 @@ variable of ours. Only calls that DuckDB 1.5 and 2.0 share are used.
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import duckdb
@@ -20,6 +21,7 @@ from tailrace_kernel.sql.engine import Answer, Keep, makes_temporary, may_return
 from tailrace_kernel.sql.failures import SqlStatementError, clean_text, line_in, renumbered
 from tailrace_kernel.sql.grid import Budget, from_batches
 from tailrace_kernel.sql.schema import SchemaNode
+from tailrace_kernel.sql.schema_cache import SchemaCache
 from tailrace_kernel.sql.values import plain
 from tailrace_kernel.sql_statements import Statement
 
@@ -35,13 +37,16 @@ class DuckDBEngine:
     dialect = sqlglot_dialect = driver = "duckdb"
     paramstyle = "dollar"
 
-    def __init__(self, connection: Any, *, read_only: bool) -> None:
+    def __init__(self, connection: Any, *, read_only: bool, path: str | None = None) -> None:
         self._connection = connection
+        self._path = path  # of a database file
+        self._open = threading.Lock()  # held while the file is open for writing, and so not for reading
         self.read_only = read_only
+        self.structure = SchemaCache()
         self.server_version = str(duckdb.__version__)
         self._pin = threading.Lock()
         self._pinned: Any = None  # the cursor that holds temporary tables, while no cell uses it
-        connection.execute("SET python_enable_replacements = false")
+        _refuse_scans(connection)
 
     @classmethod
     def in_memory(cls) -> "DuckDBEngine":
@@ -50,13 +55,36 @@ class DuckDBEngine:
     @classmethod
     def at(cls, path: str, *, read_only: bool) -> "DuckDBEngine":
         """A database file. Raises what DuckDB raises; the file is locked for other processes."""
-        in_memory = path in {"", ":memory:"}
-        return cls(duckdb.connect(path or ":memory:", read_only=read_only and not in_memory), read_only=read_only)
+        if path in {"", ":memory:"}:
+            return cls(duckdb.connect(":memory:"), read_only=read_only)
+        return cls(duckdb.connect(path, read_only=read_only), read_only=read_only, path=path)
+
+    @contextmanager
+    def writable(self) -> Iterator["DuckDBEngine"]:
+        """DuckDB opens a file either for reading or for writing, so this reopens it, and temporary tables go."""
+        if not self.read_only:
+            yield self
+        elif self._path is None:
+            yield DuckDBEngine(self._connection, read_only=False)
+        else:
+            with self._open:
+                self._close()
+                try:
+                    other = DuckDBEngine.at(self._path, read_only=False)
+                    try:
+                        yield other
+                    finally:
+                        other.close()
+                finally:
+                    self._connection = duckdb.connect(self._path, read_only=True)
+                    _refuse_scans(self._connection)
+                    self.structure.forget()
 
     def begin(self, frames: Mapping[str, object], *, autocommit: bool) -> "DuckDBSession":
-        with self._pin:
+        with self._open, self._pin:
             cursor, self._pinned = self._pinned, None
-        session = DuckDBSession(self, cursor or self._connection.cursor(), frames, autocommit=autocommit)
+            used = cursor or self._connection.cursor()
+        session = DuckDBSession(self, used, frames, autocommit=autocommit)
         session.has_temporary = cursor is not None
         return session
 
@@ -69,17 +97,17 @@ class DuckDBEngine:
     def error_line(self, error: BaseException) -> int | None:
         return line_in(str(error))
 
-    def schema(self, path: Sequence[str]) -> tuple[SchemaNode, ...]:
-        with self._connection.cursor() as cursor:
-            match tuple(path):
+    def schema(self, path: tuple[str, ...]) -> dict[tuple[str, ...], tuple[SchemaNode, ...]]:
+        with self._open, self._connection.cursor() as cursor:
+            match path:
                 case ():
-                    return _schemas(cursor)
+                    return {path: _schemas(cursor)}
                 case (schema,):
-                    return _tables(cursor, schema)
-                case (schema, table):
-                    return _columns(cursor, schema, table)
+                    return {path: _tables(cursor, schema)}
+                case (schema, _):
+                    return _columns(cursor, schema)
                 case _:
-                    return ()
+                    return {}
 
     def keep_cursor(self, cursor: Any) -> None:
         """Hold a cursor with temporary tables for the next cell."""
@@ -89,9 +117,14 @@ class DuckDBEngine:
             former.close()
 
     def close(self) -> None:
+        with self._open:
+            self._close()
+
+    def _close(self) -> None:
         with self._pin:
             if self._pinned is not None:
                 self._pinned.close()
+                self._pinned = None
         self._connection.close()
 
 
@@ -192,6 +225,10 @@ def is_table(value: object) -> bool:
     return isinstance(value, (pd.DataFrame, pd.Series, *ARROW))
 
 
+def _refuse_scans(connection: Any) -> None:
+    connection.execute("SET python_enable_replacements = false")
+
+
 def _schemas(cursor: Any) -> tuple[SchemaNode, ...]:
     rows = cursor.execute(
         "SELECT schema_name FROM duckdb_schemas() WHERE database_name = current_database() "
@@ -209,10 +246,14 @@ def _tables(cursor: Any, schema: str) -> tuple[SchemaNode, ...]:
     return tuple(SchemaNode(name, "view" if kind == "VIEW" else "table", has_children=True) for name, kind in rows)
 
 
-def _columns(cursor: Any, schema: str, table: str) -> tuple[SchemaNode, ...]:
+def _columns(cursor: Any, schema: str) -> dict[tuple[str, ...], tuple[SchemaNode, ...]]:
+    """Those of every table of the schema."""
     rows = cursor.execute(
-        "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = $schema "
-        "AND table_name = $table AND table_catalog = current_database() ORDER BY ordinal_position",
-        {"schema": schema, "table": table},
+        "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = $schema "
+        "AND table_catalog = current_database() ORDER BY table_name, ordinal_position",
+        {"schema": schema},
     ).fetchall()
-    return tuple(SchemaNode(name, "column", type=kind) for name, kind in rows)
+    found: dict[tuple[str, ...], tuple[SchemaNode, ...]] = {}
+    for table, name, kind in rows:
+        found[schema, table] = (*found.get((schema, table), ()), SchemaNode(name, "column", type=kind))
+    return found

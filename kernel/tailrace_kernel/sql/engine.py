@@ -1,13 +1,15 @@
 """The port between a SQL cell and a database: two real implementations, DuckDB natively and SQLAlchemy."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from tailrace_kernel.sql.binding import Bound
 from tailrace_kernel.sql.grid import Grid
 from tailrace_kernel.sql.schema import SchemaNode
+from tailrace_kernel.sql.schema_cache import SchemaCache
 from tailrace_kernel.sql_statements import Statement
 
 SILENT = frozenset({"set", "reset", "use", "attach", "detach", "vacuum", "analyze", "checkpoint", "load", "install"})
@@ -69,6 +71,8 @@ class Engine(Protocol):
     def paramstyle(self) -> str: ...  # PEP 249, and `dollar`: $name
     @property
     def read_only(self) -> bool: ...
+    @property
+    def structure(self) -> SchemaCache: ...
 
     def begin(self, frames: Mapping[str, object], *, autocommit: bool) -> Session:
         """A session with `frames` registered as tables, in a transaction unless `autocommit`."""
@@ -86,7 +90,13 @@ class Engine(Protocol):
         """Line of the statement, from 1, if the driver knows."""
         ...
 
-    def schema(self, path: Sequence[str]) -> tuple[SchemaNode, ...]: ...
+    def schema(self, path: tuple[str, ...]) -> Mapping[tuple[str, ...], tuple[SchemaNode, ...]]:
+        """The nodes below `path`, and those below other paths that came with them."""
+        ...
+
+    def writable(self) -> "AbstractContextManager[Engine]":
+        """The same database for one cell that may write. Raises as `begin` where that cannot be opened."""
+        ...
 
     def close(self) -> None: ...
 

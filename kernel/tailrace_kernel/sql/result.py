@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-
-import pandas as pd
+from typing import Any
 
 from tailrace_kernel.sql.display import SqlDisplay
 from tailrace_kernel.sql.grid import Grid
@@ -46,7 +45,7 @@ class SqlResult:
     """`frame` is the whole result of the last query if the cell names one, else None. `truncated`: rows not shown."""
 
     name: str | None
-    frame: pd.DataFrame | None
+    frame: Any  # of pandas or polars
     grid: Grid | None  # of the last query: Arrow, for pages and downloads
     statements: tuple[StatementOutcome, ...]
     truncated: bool

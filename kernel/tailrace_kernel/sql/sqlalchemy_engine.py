@@ -7,8 +7,9 @@ through a server-side cursor where that is possible, so that looking at a large 
 import logging
 import re
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, CursorResult
@@ -28,15 +29,17 @@ from tailrace_kernel.sql.failures import (
 )
 from tailrace_kernel.sql.grid import Budget, from_rows
 from tailrace_kernel.sql.schema import SchemaNode
+from tailrace_kernel.sql.schema_cache import SchemaCache
 from tailrace_kernel.sql.secrets import Secrets
 from tailrace_kernel.sql_statements import Statement
-from tailrace_protocol.errors import TailraceError
+from tailrace_protocol.errors import ErrorCode, TailraceError
 
 logger = logging.getLogger(__name__)
 
 BLOCK = 10_000  # rows fetched at a time
 RECYCLE = 1800  # seconds a pooled connection lives
 POOL_WAIT = 10  # seconds
+BULK = 1_000  # tables of a schema whose columns are asked for at once
 SQLGLOT = {
     "postgresql": "postgres",
     "mssql": "tsql",
@@ -65,7 +68,9 @@ class SQLAlchemyEngine:
         self.driver = engine.dialect.driver
         self.paramstyle: str = engine.dialect.paramstyle
         self.server_version = ""
+        self.structure = SchemaCache()
         self._secrets = secrets
+        self._url, self._connect_timeout = engine.url, 0.0
         # All users of an in-memory SQLite share one connection, and so one transaction: one at a time.
         self._turn: AbstractContextManager[object] = (
             threading.Lock() if isinstance(engine.pool, StaticPool) else nullcontext()
@@ -76,7 +81,7 @@ class SQLAlchemyEngine:
     @classmethod
     def connect(cls, url: URL, secrets: Secrets, *, read_only: bool, connect_timeout: float) -> "SQLAlchemyEngine":
         """Make the pool and ask the server once. Raises what the driver raises."""
-        backend = backend_of(url)
+        given, backend = url, backend_of(url)
         url, options = backend.options(url, read_only=read_only, connect_timeout=connect_timeout)
         pool = {} if "poolclass" in options else {"pool_timeout": POOL_WAIT}
         options |= {"logging_name": LOGGING_NAME, "pool_logging_name": LOGGING_NAME}
@@ -85,6 +90,7 @@ class SQLAlchemyEngine:
         )
         backend.prepare(engine, read_only=read_only)
         made = cls(engine, backend, secrets, read_only=read_only)
+        made._url, made._connect_timeout = given, connect_timeout
         try:
             with engine.connect() as connection:
                 connection.exec_driver_sql(backend.probe)
@@ -120,6 +126,26 @@ class SQLAlchemyEngine:
             chosen.close()
             raise
 
+    @contextmanager
+    def writable(self) -> Iterator["SQLAlchemyEngine"]:
+        """A connection of its own, closed afterwards: none that may write stays in the pool."""
+        if not self.read_only:
+            yield self
+            return
+        if isinstance(self.engine.pool, StaticPool):
+            message = "A read-only database in memory has nothing to write to: configure it without read_only."
+            raise TailraceError(ErrorCode.DB_READ_ONLY, message)
+        try:
+            timeout = self._connect_timeout
+            other = SQLAlchemyEngine.connect(self._url, self._secrets, read_only=False, connect_timeout=timeout)
+        except Exception as error:
+            raise self._unreachable(error) from None
+        other.structure = self.structure
+        try:
+            yield other
+        finally:
+            other.close()
+
     def normalise(self, value: object, source: str) -> object:
         return self.backend.normalise(value, source)
 
@@ -130,36 +156,42 @@ class SQLAlchemyEngine:
     def error_line(self, error: BaseException) -> int | None:
         return line_in(self.error_text(error))
 
-    def schema(self, path: Sequence[str]) -> tuple[SchemaNode, ...]:
+    def schema(self, path: tuple[str, ...]) -> dict[tuple[str, ...], tuple[SchemaNode, ...]]:
         with self._turn:
             return self._schema(path)
 
-    def _schema(self, path: Sequence[str]) -> tuple[SchemaNode, ...]:
+    def _schema(self, path: tuple[str, ...]) -> dict[tuple[str, ...], tuple[SchemaNode, ...]]:
         inspector = sa.inspect(self.engine)
-        match tuple(path):
+        match path:
             case ():
                 names = [name for name in inspector.get_schema_names() if name not in self.backend.hidden_schemas]
-                return tuple(SchemaNode(name, "schema", has_children=True) for name in sorted(names))
+                return {path: tuple(SchemaNode(name, "schema", has_children=True) for name in sorted(names))}
             case (schema,):
                 tables = [SchemaNode(name, "table", has_children=True) for name in inspector.get_table_names(schema)]
                 views = [SchemaNode(name, "view", has_children=True) for name in inspector.get_view_names(schema)]
-                return tuple(sorted(tables + views, key=lambda node: node.name))
+                return {path: tuple(sorted(tables + views, key=lambda node: node.name))}
             case (schema, table):
-                columns = inspector.get_columns(table, schema)
-                return tuple(SchemaNode(column["name"], "column", type=str(column["type"])) for column in columns)
+                siblings = inspector.get_table_names(schema)
+                if table in siblings and len(siblings) <= BULK:
+                    found = inspector.get_multi_columns(schema=schema)
+                    return {(schema, name): _column_nodes(columns) for (_, name), columns in found.items()}
+                return {path: _column_nodes(inspector.get_columns(table, schema))}
             case _:
-                return ()
+                return {}
 
     def _connected(self) -> Connection:
         """A connection of the pool, opened again if the server went away meanwhile."""
         try:
             return self.engine.connect()
         except Exception as error:
-            text = self.error_text(error)
-            url = self.engine.url
-            place = Place(url.host or "", url.port, url.username or "", url.database or "")
-            code = classify_connect(error, text)
-            raise TailraceError(code, self._secrets.scrub(connect_sentence(code, place, text))) from None
+            raise self._unreachable(error) from None
+
+    def _unreachable(self, error: Exception) -> TailraceError:
+        text = self.error_text(error)
+        url = self.engine.url
+        place = Place(url.host or "", url.port, url.username or "", url.database or "")
+        code = classify_connect(error, text)
+        return TailraceError(code, self._secrets.scrub(connect_sentence(code, place, text)))
 
     def _answers(self, connection: Connection) -> bool:
         """Whether a kept connection still lives; if not it is dropped, its temporary tables are gone anyway."""
@@ -265,6 +297,10 @@ class SQLAlchemySession:
             Budget(keep.bytes),
         )
         return Answer(grid, grid.table.num_rows if grid.complete else None)
+
+
+def _column_nodes(columns: Sequence[Any]) -> tuple[SchemaNode, ...]:
+    return tuple(SchemaNode(column["name"], "column", type=str(column["type"])) for column in columns)
 
 
 def reads_only(statement: Statement) -> bool:
