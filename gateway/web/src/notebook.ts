@@ -36,6 +36,8 @@ export class Notebook {
   readonly refused = signal<{ code: string; message: string } | undefined>(undefined);
   readonly announcement = signal("");
   readonly focused = signal<string | undefined>(undefined);
+  /** A deletion of this tab that is the last thing it did to the document: undo takes it back. */
+  readonly deletion = signal<string | undefined>(undefined);
   private readonly drafts = new Map<string, Draft>();
   private readonly handles = new Map<string, CellHandle>();
   private readonly created = new Set<string>();
@@ -105,12 +107,16 @@ export class Notebook {
   // Commands
 
   createCell(cellType: CellType, afterCellId: string | null): void {
-    this.created.add(this.outbox.add({ type: "create_cell", cellType, afterCellId }));
+    this.created.add(this.edit({ type: "create_cell", cellType, afterCellId }));
   }
 
   deleteCell(cellId: string): void {
     this.drafts.get(cellId)?.sent(); // what was typed goes with the cell
-    this.outbox.add({ type: "delete_cell", cellId });
+    this.edit({ type: "delete_cell", cellId });
+  }
+
+  undo(): void {
+    this.edit({ type: "undo" });
   }
 
   /** `by` is -1 for up, 1 for down; does nothing at the ends. */
@@ -119,16 +125,16 @@ export class Notebook {
     const to = order.indexOf(cellId) + by;
     if (to < 0 || to >= order.length) return;
     const rest = order.filter((id) => id !== cellId);
-    this.outbox.add({ type: "move_cell", cellId, afterCellId: rest[to - 1] ?? null });
+    this.edit({ type: "move_cell", cellId, afterCellId: rest[to - 1] ?? null });
   }
 
   setCell(cellId: string, change: Omit<SetCell, "type" | "id" | "cellId">): void {
     this.draft(cellId)?.blur(); // the type is changed of what is on the screen
-    this.outbox.add({ type: "set_cell", cellId, ...change });
+    this.edit({ type: "set_cell", cellId, ...change });
   }
 
   setNotebook(change: Omit<SetNotebook, "type" | "id">): void {
-    this.outbox.add({ type: "set_notebook", ...change });
+    this.edit({ type: "set_notebook", ...change });
   }
 
   runCell(cellId: string): void {
@@ -137,10 +143,12 @@ export class Notebook {
     if (!draft || !cell) return;
     const code = draft.sent();
     if (cell.type === "markdown") {
-      if (code !== cell.code) this.outbox.add({ type: "cell_update", cellId, code });
-      return;
+      if (code !== cell.code) this.edit({ type: "cell_update", cellId, code });
+    } else if (code !== cell.code) {
+      this.edit({ type: "run_cell", cellId, code });
+    } else {
+      this.outbox.add({ type: "run_cell", cellId });
     }
-    this.outbox.add({ type: "run_cell", cellId, ...(code !== cell.code && { code }) });
   }
 
   /** Run, then go to the next cell, or to a new one at the end. */
@@ -252,7 +260,13 @@ export class Notebook {
 
   private save(cellId: string, code: string): void {
     if (this.outbox.codeFor(cellId) === undefined && this.cell(cellId)?.code === code) return;
-    this.outbox.add({ type: "cell_update", cellId, code });
+    this.edit({ type: "cell_update", cellId, code });
+  }
+
+  /** A command that changes the document: undo would now mean this one. */
+  private edit(command: NewCommand): string {
+    this.deletion.value = undefined;
+    return this.outbox.add(command);
   }
 
   private async runIfStill(cellId: string, text: string): Promise<void> {
@@ -336,7 +350,10 @@ export class Notebook {
       const text = draft.received(cell, settled);
       if (text !== undefined) this.handles.get(cellId)?.setText(text);
     }
-    for (const event of events) this.follow(event, before);
+    for (const event of events) {
+      this.follow(event, before);
+      if (event.type === "cell_deleted" && event.cause?.client === this.client) this.deletion.value = event.cause.id;
+    }
     const said = announce(events, after);
     if (said !== undefined) this.announcement.value = said;
     const last = events.at(-1);

@@ -13,6 +13,7 @@ import { Notebook } from "./notebook";
 import { Note } from "./note";
 import { ProblemNote } from "./problem_note";
 import { HttpError } from "./session";
+import { UndoNote } from "./undo_note";
 
 export function NotebookPage({ id }: { id: string }) {
   const opened = useSignal<Notebook | undefined>(undefined);
@@ -62,6 +63,7 @@ function Opened() {
         ))}
         <AddStrip />
       </main>
+      <UndoNote />
       <div class="unseen" aria-live="polite" data-testid="announcer">{notebook.announcement.value}</div>
     </>
   );
