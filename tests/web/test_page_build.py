@@ -1,5 +1,6 @@
 """The page's build hook: which Node is good enough, and when a build counts as fresh. Runs no npm."""
 
+import gzip
 import importlib.util
 import shutil
 import sys
@@ -55,3 +56,16 @@ def test_the_lockfile_names_no_registry() -> None:
     assert '"node_modules/preact"' in lock
     assert '"resolved"' not in lock
     assert "registry" not in lock
+
+
+FIRST_EDITOR_BUDGET = 230_000  # bytes, gzip, of everything that arrives before the first editor takes keys
+
+
+def test_the_first_editor_comes_within_its_bytes(hook: ModuleType) -> None:
+    assets = hook.STATIC / "assets"
+    first = (hook.STATIC / "index.html").read_text()
+    loaded = [path for path in assets.iterdir() if path.name in first or path.name.startswith("editor-")]
+    assert {path.suffix for path in loaded} == {".js", ".css"}
+    assert len(loaded) == 3, "a chunk more is loaded at the start: count it here"
+    size = sum(len(gzip.compress(path.read_bytes(), 9)) for path in loaded)
+    assert 100_000 < size <= FIRST_EDITOR_BUDGET
