@@ -48,7 +48,7 @@ Phase = Literal["none", "starting", "ready", "dead"]
 
 IDLE_GRACE = 1.0  # seconds between a reply and the `idle` on IOPub that may come after it
 REGISTER_SECONDS = 60.0  # for all cells of a notebook
-QUERY_SECONDS = 5.0
+QUERY_SECONDS = 10.0
 RAN = frozenset({"success", "error", "interrupted", "running", "queued", "stale"})
 
 
@@ -136,6 +136,10 @@ class Execution:
             if old is not None:
                 await old.stop()
             raise
+        except Exception:
+            log.exception("the kernel of %s cannot be started", self._state.info.id)
+            bug = TailraceError(ErrorCode.KERNEL_DEAD, "The kernel cannot be started: the gateway's log tells why.")
+            self._post(partial(self._ended, life, bug))
         else:
             log.info("kernel %s of %s answers", reply.kernel_id, self._state.info.id)
             self._post(partial(self._started, port))

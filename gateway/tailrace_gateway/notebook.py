@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from tailrace_gateway.blobs import Blobs
 from tailrace_gateway.clients import Client
+from tailrace_gateway.conversation import Reply
 from tailrace_gateway.document import Applied, Refused, commit, step
 from tailrace_gateway.execution import Execution
 from tailrace_gateway.exporting import export
@@ -74,6 +75,7 @@ from tailrace_protocol.objects import KernelState, Member
 
 log = logging.getLogger(__name__)
 
+ANSWER_SECONDS = 10.0
 BUG = TailraceError(ErrorCode.INTERNAL, "The gateway has a bug: its log tells the story.")
 Work = Callable[[], Awaitable[None] | None]
 Effectful = (
@@ -143,6 +145,33 @@ class Notebook:
         state = self._state
         outputs = {cell_id: state.outputs.outputs(cell_id) for cell_id in state.order}
         return await asyncio.to_thread(export, kind, state.stored(), outputs, state.info.settings, self._blobs.value)
+
+    async def question(self, kind: str, content: Any) -> Reply:
+        """The kernel's answer to a question that changes nothing, `buffers` included. Raises the kernel's
+        TailraceError, kernel_starting, kernel_dead, kernel_unresponsive."""
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+        def give(reply: Reply) -> None:
+            if not answer.done():
+                answer.set_result(reply)
+
+        def fail(error: TailraceError) -> None:
+            if not answer.done():
+                answer.set_exception(error)
+
+        def put() -> None:
+            try:
+                self._execution.query(kind, content, give, fail)
+            except TailraceError as error:
+                fail(error)
+
+        self.post(put)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await answer
+        except TimeoutError:  # a kernel that was restarted meanwhile answers nothing
+            message = "The kernel ended before it answered: ask again."
+            raise TailraceError(ErrorCode.KERNEL_UNRESPONSIVE, message) from None
 
     # Inbox
 

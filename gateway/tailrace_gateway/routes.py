@@ -16,6 +16,7 @@ from tailrace_gateway.credentials import Credentials, Identity
 from tailrace_gateway.door import IDENTITY, Need
 from tailrace_gateway.notebooks import GONE, Notebooks
 from tailrace_gateway.page import FOREVER, frame_page, inside, shell
+from tailrace_gateway.tables import download
 from tailrace_gateway.ws import Connection, new_socket, refuse
 from tailrace_protocol.codec import to_builtins
 from tailrace_protocol.commands import COMMANDS
@@ -78,6 +79,7 @@ class Routes:
             Route("DELETE", one, Need.LOGIN, self._delete),
             Route("GET", f"{one}/export", Need.LOGIN, self._export),
             Route("GET", f"{one}/blobs/{{digest}}", Need.LOGIN, self._blob),
+            Route("GET", f"{one}/tables/{{cell}}/{{output}}", Need.LOGIN, self._table),
             Route("GET", "/api/v1/ws/notebook/{id}", Need.SOCKET, self._socket),
             Route("GET", "/api/v1/health", Need.LOGIN, self._health),
             Route("GET", "/metrics", Need.LOGIN, self._metrics),
@@ -197,6 +199,9 @@ class Routes:
             "X-Tailrace-Type": mime.replace("\n", " ").replace("\r", " "),
         }
         return web.FileResponse(path, headers=headers)
+
+    async def _table(self, request: web.Request) -> web.StreamResponse:
+        return await download(request, await self._notebooks.get(_notebook_id(request)))
 
     async def _by_socket(self, request: web.Request) -> web.StreamResponse:
         raise TailraceError(ErrorCode.METHOD_NOT_ALLOWED, BY_SOCKET)
