@@ -146,10 +146,11 @@ class Freshness:
             for writer, _ in consulted:
                 if writer != cell and not records[writer].fresh:
                     return False
-        for consulted in record.late_inputs.values():
-            for writer, _ in consulted:
-                if writer != cell and not records[writer].fresh:
-                    return False
+        if record.late_inputs:
+            for consulted in record.late_inputs.values():
+                for writer, _ in consulted:
+                    if writer != cell and not records[writer].fresh:
+                        return False
         return True
 
     # Spent versions

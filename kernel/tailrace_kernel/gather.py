@@ -87,7 +87,7 @@ class Gather:
             return record.unasked
         if record.id in self._state.graph.blocked:
             return "cycle"
-        if self._state.off(record.id):
+        if self._state.disabled and self._state.off(record.id):
             return "disabled_upstream"
         return None
 
@@ -128,16 +128,20 @@ class Gather:
         state = self._state
         record = state.records[cell]
         known = state.agenda.entries.get(cell)
-        if known is not None and known.root >= root and all(run in known.runs for run in entry.runs):
-            return
+        runs = entry.runs
+        if known is not None:
+            if known.root >= root and (known.runs is runs or all(run in known.runs for run in runs)):
+                return
+            refusal = None
+        else:
+            refusal = self._refusal(record)
         names = state.graph.preds[cell].get(by)
-        run_id = entry.runs[0].id
-        refusal = self._refusal(record) if known is None else None
         if refusal is None:
-            reason = KernelReason(code="upstream_ran", request=run_id, names=names, from_cells=(by,))
-            self._add(cell, entry.runs, reason, root=root, follow=True)
+            reason = KernelReason(code="upstream_ran", request=runs[0].id, names=names, from_cells=(by,))
+            self._add(cell, runs, reason, root=root, follow=True)
         elif refusal != "cycle":
-            self.hold(record, KernelReason(code=refusal, request=run_id, names=names, from_cells=(by,)), run_id)
+            reason = KernelReason(code=refusal, request=runs[0].id, names=names, from_cells=(by,))
+            self.hold(record, reason, runs[0].id)
 
     def hold(self, record: Record, reason: KernelReason, run_id: str) -> None:
         """A run reached the cell but may not run it."""

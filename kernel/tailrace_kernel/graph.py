@@ -136,7 +136,8 @@ class Graph:
 
     def rank(self, cell: str) -> int:
         """Grows along the topological order with document order as tie-break."""
-        return self._ordered.rank.get(cell) or self.places.at[cell]
+        ranks = self._ordered.rank
+        return (ranks.get(cell) or self.places.at[cell]) if ranks else self.places.at[cell]
 
     def edges(self) -> list[KernelEdge]:
         return [self.edge(w, c, names) for c in self.places for w, names in self.preds[c].items()]

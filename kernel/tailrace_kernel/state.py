@@ -14,6 +14,9 @@ from tailrace_protocol.kernel_messages import KernelDiagnostic, KernelReason
 from tailrace_protocol.objects import Status
 
 
+NO_SOURCES: dict[str, str] = {}
+
+
 class Running:
     """The cell that runs now, with what it was started with: the record may be edited or removed meanwhile."""
 
@@ -44,7 +47,7 @@ class Running:
         self.writes = NOTHING
         self.passed_before = record.passed
         self.had_run = record.outcome == "success"
-        self.sources: dict[str, str] = {}
+        self.sources = NO_SOURCES
         self.removed = False
         self.found_out = False  # its edges are others now
 

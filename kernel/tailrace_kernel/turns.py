@@ -47,8 +47,10 @@ class Turns:
             if cell is None:
                 break
             self._turn(cell, agenda.entries[cell])
-        if agenda.runs:
-            self._close_runs()
+        for run in agenda.runs.values():
+            if not run.waiting:
+                self._close_runs()
+                break
         if state.running is None:
             agenda.calm()
             directions = state.shown.settle()
@@ -60,10 +62,16 @@ class Turns:
     def _turn(self, cell: str, entry: Entry) -> None:
         state = self._state
         agenda, record = state.agenda, state.records[cell]
-        refusal = self._refusal(cell, entry, record)
-        if refusal is not None:
-            self.leave(cell, refusal)
-            return
+        if (
+            record.unasked is not None
+            or state.disabled
+            or cell in state.graph.blocked
+            or agenda.counts.get(cell, 0) >= MAX_RUNS
+        ):
+            refusal = self._refusal(cell, entry, record)
+            if refusal is not None:
+                self.leave(cell, refusal)
+                return
         if not entry.must and record.fresh and record.outcome == "success":
             self.leave(cell, FRESH)
             return
@@ -94,29 +102,40 @@ class Turns:
         state = self._state
         records, survey = state.records, Survey()
         for name, writers in state.graph.bound[cell].items():
-            consulted: tuple[tuple[str, int], ...] = ()
-            gets = None
-            for writer in writers:
-                record = records[writer]
-                consulted += ((writer, record.generation_of(name)),)
-                if record.outcome == "success" and name in record.given:
-                    if record.spent and name in record.spent:
-                        self._need(cell, entry, name, record, survey)
-                    elif name in record.passed:
-                        continue
-                    if name not in record.unbound:
-                        gets = writer
-                elif record.own_stale and writer not in state.graph.blocked:
-                    self._need(cell, entry, name, record, survey)
-                else:
-                    survey.failed.append((name, writer))
-                break
-            survey.inputs[name] = consulted
-            survey.gets[name] = gets
+            writer = writers[0]
+            record = records[writer]
+            if record.outcome == "success" and name in record.given and not record.spent and not record.unbound:
+                survey.gets[name] = writer
+                survey.inputs[name] = ((writer, record.kept.get(name, record.generation)),)
+            else:
+                self._survey_name(cell, entry, name, writers, survey)
         later = state.graph.later[cell]
         if later:
             self._survey_later(later, survey)
         return survey
+
+    def _survey_name(self, cell: str, entry: Entry, name: str, writers: tuple[str, ...], survey: Survey) -> None:
+        """Look behind writers that pass; the version of the first other one counts, if there is one."""
+        state = self._state
+        consulted: tuple[tuple[str, int], ...] = ()
+        gets = None
+        for writer in writers:
+            record = state.records[writer]
+            consulted += ((writer, record.generation_of(name)),)
+            if record.outcome == "success" and name in record.given:
+                if record.spent and name in record.spent:
+                    self._need(cell, entry, name, record, survey)
+                elif name in record.passed:
+                    continue
+                if name not in record.unbound:
+                    gets = writer
+            elif record.own_stale and writer not in state.graph.blocked:
+                self._need(cell, entry, name, record, survey)
+            else:
+                survey.failed.append((name, writer))
+            break
+        survey.inputs[name] = consulted
+        survey.gets[name] = gets
 
     def _survey_later(self, later: dict[str, tuple[str, ...]], survey: Survey) -> None:
         """What function bodies read is not pulled; but a cell above that failed to give it fails them too."""
@@ -206,8 +225,10 @@ class Turns:
         if running.removed:
             self._finish_removed(running)
         else:
-            changed = self._take_outcome(running, finished)
-            self._follow(running, finished, changed)
+            plain = self._is_plain(running, finished)
+            changed = self._take_plain(running, finished) if plain else self._take_outcome(running, finished)
+            if changed or not plain:
+                self._follow(running, finished, changed)
         again = state.agenda.entries.get(record.id)
         for run in entry.runs:
             if again is None or run not in again.runs:
@@ -220,6 +241,31 @@ class Turns:
                 run.interrupted = True
             if run.interrupted:
                 self.stop(run)
+
+    def _is_plain(self, running: Running, finished: CellFinished) -> bool:
+        """A success that binds what it may bind, changes no object, and met no edit: the usual case, made cheap."""
+        record, state = running.record, self._state
+        return (
+            finished.outcome == "success"
+            and running.had_run
+            and running.edits == state.edits
+            and not (finished.unbound or finished.kept or finished.touched or finished.copied or finished.shared)
+            and not (finished.recalled or finished.found or state.forks)
+            and not (record.kept or record.spent or record.passed or record.direct or record.spends or record.learned)
+        )
+
+    def _take_plain(self, running: Running, finished: CellFinished) -> list[str]:
+        state, record = self._state, running.record
+        record.generation += 1
+        record.ran_code, record.inputs, record.late_inputs = running.code, running.inputs, running.late_inputs
+        record.given = writes = running.writes
+        record.unbound = NOTHING
+        state.shown.after(record, writes, NOTHING)
+        changed = state.freshness.replaced(record, certain=True)
+        self._end(record, running, finished)
+        if writes:
+            state.events.append(VariablesChanged(tuple(writes)))
+        return changed
 
     def _take_outcome(self, running: Running, finished: CellFinished) -> list[str]:
         """Record what the run gave; returns the cells whose freshness changed."""
