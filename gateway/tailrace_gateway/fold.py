@@ -203,4 +203,5 @@ def _fold_connection(state: NotebookState, event: DbConnectionUpdated) -> None:
         dialect=kept if event.status == "error" else event.dialect,
         error=event.error,
         seconds=event.seconds,
+        note=event.note,
     )

@@ -183,6 +183,7 @@ class Connection(Wire, frozen=True, kw_only=True):
     dialect: str | None = None
     error: "WireError | None" = None
     seconds: float | None = None
+    note: str | None = None  # worth showing: a new, empty file was made …
 
 
 class WireError(Wire, frozen=True, kw_only=True):

@@ -295,6 +295,7 @@ def database_connected() -> Log:
         in_force="sqlite:///a.db",
         status="success",
         dialect="sqlite",
+        note="a.db did not exist: it is a new, empty database.",
     )
     return [_connected(), other]
 

@@ -21,7 +21,14 @@ from tailrace_protocol.errors import ErrorCode, TailraceError
 from tests.gateway.fakes import FakeKernels
 from tests.gateway.rim import TOKEN, Gateway, running, story
 
-EXAMPLES = {"{id}": "no-such-notebook", "{path}": "x.js", "{digest}": "0" * 64, "{rest}": "a/b"}
+EXAMPLES = {
+    "{cell}": "a1",
+    "{output}": "0",
+    "{id}": "no-such-notebook",
+    "{path}": "x.js",
+    "{digest}": "0" * 64,
+    "{rest}": "a/b",
+}
 UPGRADE = {
     "Connection": "Upgrade",
     "Upgrade": "websocket",

@@ -72,7 +72,10 @@ function words(connection: Connection | undefined, busy: boolean): string {
   if (!connection) return "DuckDB, embedded";
   switch (connection.status) {
     case "success":
-      return `${connection.dialect ?? "Database"} connected${connection.seconds === undefined ? "" : `, ${duration(connection.seconds)}`}`;
+      return [
+        `${connection.dialect ?? "Database"} connected${connection.seconds === undefined ? "" : `, ${duration(connection.seconds)}`}`,
+        ...(connection.note ? [connection.note] : []),
+      ].join(": ");
     case "needs_credentials":
       return "Enter the connection with its password again: passwords are not kept.";
     case "error":

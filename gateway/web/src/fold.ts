@@ -325,6 +325,7 @@ class Draft {
       ...(dialect !== undefined && { dialect }),
       ...(event.error && { error: event.error }),
       ...(event.seconds !== undefined && { seconds: event.seconds }),
+      ...(event.note !== undefined && { note: event.note }),
     };
     this.next.db = former ? this.next.db.map((one) => (one.name === event.name ? now : one)) : [...this.next.db, now];
   }

@@ -847,6 +847,7 @@ export interface Connection {
   dialect?: string;
   error?: WireError;
   seconds?: number;
+  note?: string;
 }
 
 export interface Run {
