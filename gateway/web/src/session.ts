@@ -17,6 +17,10 @@ export function pageKey(): string | undefined {
   return sessionStorage.getItem(KEY) ?? undefined;
 }
 
+export function keepKey(key: string): void {
+  sessionStorage.setItem(KEY, key);
+}
+
 export function forgetKey(): void {
   sessionStorage.removeItem(KEY);
 }
@@ -32,7 +36,7 @@ export async function loginFromAddress(): Promise<void> {
 /** Throws HttpError when the code is wrong, used or too old. */
 export async function login(code: string): Promise<void> {
   const { key } = await rest<{ key: string }>("POST", "/api/v1/login", { code });
-  sessionStorage.setItem(KEY, key);
+  keepKey(key);
 }
 
 /** One REST call, with the page key. Throws HttpError with the gateway's code and sentence. */
