@@ -57,6 +57,7 @@ class Graph:
         self._callable: dict[str, int] = {}  # name → how many cells give it something to call
         self._watched: dict[str, frozenset[str]] = {}
         self._below: dict[str, int] = {}  # cell → place of the lowest cell it reads from below
+        self._opaque: dict[str, None] = {}  # cells that may read any name
         self._firm: frozenset[str] = frozenset()  # cells whose call-time reads bind no writer below
         self._ordered = Ordered({}, ())
         self._dirty: dict[str, None] = {}
@@ -94,7 +95,7 @@ class Graph:
             self.succs[writer].pop(cell, None)
         for table in (self.reach, self.reads, self.writes, self.changes, self.bound, self.later, self._exports):
             table.pop(cell)
-        for other in (self.learned, self._below, self._watched, self._dirty):
+        for other in (self.learned, self._below, self._watched, self._dirty, self._opaque):
             other.pop(cell, None)
         del self.preds[cell]
         self.places.remove(cell)
@@ -199,6 +200,8 @@ class Graph:
         self._touch(names)
 
     def _touch(self, names: Iterable[str]) -> None:
+        if self._opaque and names:
+            self._dirty.update(self._opaque)
         for name in names:
             self._names.add(name)
             watchers = self.watchers.get(name)
@@ -314,6 +317,11 @@ class Graph:
         learned = self.learned.get(cell)
         if learned:
             reads, writes, changes = reads | learned, writes | learned, changes | learned
+        if facts.opaque:
+            self._opaque[cell] = None
+            reads |= self._names_above(cell)
+        else:
+            self._opaque.pop(cell, None)
         watched = reads | facts.later if facts.later else reads
         if self._callable and not self._callable.keys().isdisjoint(watched):
             reads, writes, changes = self._with_calls(cell, reads, writes, changes)
@@ -326,6 +334,12 @@ class Graph:
         if facts.calls or facts.carries or (changes and self._callable) or self._exports[cell]:
             self._export(cell, self._exported(cell))
         self._touched.add(cell)
+
+    def _names_above(self, cell: str) -> frozenset[str]:
+        """What an opaque cell may read: all that is written above it."""
+        at, own = self.places.at, self.reach[cell].binds
+        here = at[cell]
+        return frozenset(name for name, writers in self.writers.items() if at[writers[0]] < here) - own
 
     def _with_calls(
         self, cell: str, reads: frozenset[str], writes: frozenset[str], changes: frozenset[str]

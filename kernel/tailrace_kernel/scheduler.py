@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from tailrace_kernel.agenda import Run
-from tailrace_kernel.freshness import LET_GO
 from tailrace_kernel.gather import Gather
 from tailrace_kernel.plan import plan_of
 from tailrace_kernel.rules import Rules
@@ -186,8 +185,6 @@ class Scheduler:
         for name, cell in stimulus.versions:
             record = state.records.get(cell)
             if record is not None and record.has(name):
-                state.freshness.spend(cell, name, LET_GO)
-                state.shown.drop(name, cell)
-                state.forks.pop((name, cell), None)
+                state.let_go(name, cell)
                 owners.append(cell)
         state.refresh(state.freshness.update(owners), "inputs_changed")

@@ -33,6 +33,10 @@ class Shown:
         record = self._records.get(cell)
         return record is not None and record.has(name) and name not in record.spent
 
+    def may_go(self, name: str, cell: str) -> bool:
+        """Whether the version is only kept, neither shown now nor at rest."""
+        return self.alive(name, cell) and self.by.get(name) != cell and self.at_rest(name) != cell
+
     # Around a run
 
     def before(self, record: Record, bound: dict[str, str | None]) -> Directions:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from tailrace_kernel.agenda import Agenda, Entry
 from tailrace_kernel.facts import NOTHING
-from tailrace_kernel.freshness import Freshness
+from tailrace_kernel.freshness import LET_GO, Freshness
 from tailrace_kernel.graph import Delta, Graph
 from tailrace_kernel.records import Inputs, Record
 from tailrace_kernel.rules import Rules
@@ -12,7 +12,6 @@ from tailrace_kernel.shown import Shown
 from tailrace_kernel.stimuli import Effect, Event, GraphChanged, StatusChanged, Version
 from tailrace_protocol.kernel_messages import KernelDiagnostic, KernelReason
 from tailrace_protocol.objects import Status
-
 
 NO_SOURCES: dict[str, str] = {}
 
@@ -65,6 +64,8 @@ class State:
         self.cutoff = False
         self.disabled = 0  # cells with mode `disabled`
         self.graph_version = 0
+        self.excess = 0  # bytes of kept versions beyond their budget
+        self.held: tuple[tuple[Version, int], ...] = ()
         self.edits = 0  # changes of structure so far
         self.forks: dict[Version, set[str]] = {}  # version → cells that worked on copies of its object
         self.then: dict[str, dict[str, None]] = {}  # cell → cells that read it at their last run and do so no more
@@ -202,6 +203,12 @@ class State:
                 if self.records[writer].spent:
                     cells[writer] = None
         return self.freshness.update(cells)
+
+    def let_go(self, name: str, cell: str) -> None:
+        """The version is dropped to keep the budget: from now on it counts as spent."""
+        self.freshness.spend(cell, name, LET_GO)
+        self.shown.drop(name, cell)
+        self.forks.pop((name, cell), None)
 
     def forget_readers(self, record: Record) -> None:
         """The cell runs anew: what it read at its last run no longer counts."""

@@ -83,6 +83,8 @@ class CellFinished(Struct, frozen=True, kw_only=True):
     spent: frozenset[Version] = frozenset()  # other versions that hold such an object now, spelled likewise
     recalled: frozenset[Version] = frozenset()  # versions somebody works on copies of and that are shared now
     found: frozenset[str] = NOTHING  # names an opaque cell was seen to bind
+    excess: int = 0  # bytes that kept versions take beyond their budget
+    held: tuple[tuple[Version, int], ...] = ()  # with `excess`: versions that could go, in bytes
 
 
 class Interrupted(Struct, frozen=True, kw_only=True):
@@ -237,6 +239,7 @@ class Execute(Struct, frozen=True):
     keeps: frozenset[str] = NOTHING  # names whose old value is compared with the new one
     sources: dict[str, str] = {}  # changed name → cell whose version it gets
     cutoff: bool = False
+    opaque: bool = False  # what it binds cannot be known before
 
 
 Effect = Execute | Bind

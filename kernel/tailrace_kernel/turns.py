@@ -53,9 +53,29 @@ class Turns:
                 break
         if state.running is None:
             agenda.calm()
+            if state.excess:
+                self._let_go()
             directions = state.shown.settle()
             if directions is not STAY:
                 state.effects.append(Bind(directions))
+
+    def _let_go(self) -> None:
+        """Keep the budget, with nothing pending: what is cheapest to make again, for its size, goes first."""
+        state, records = self._state, self._state.records
+        held = [
+            (records[cell].seconds or 0.0, -size, name, cell)
+            for (name, cell), size in state.held
+            if size and cell in records and records[cell].unasked is None and state.shown.may_go(name, cell)
+        ]
+        owners = []
+        for _, size, name, cell in sorted(held, key=lambda h: (h[0] / -h[1], h[2], h[3])):
+            if state.excess <= 0:
+                break
+            state.excess += size
+            state.let_go(name, cell)
+            owners.append(cell)
+        state.excess, state.held = 0, ()
+        state.refresh(state.freshness.update(owners), "inputs_changed")
 
     # A turn
 
@@ -210,6 +230,7 @@ class Turns:
                 keeps,
                 running.sources,
                 state.cutoff,
+                record.analysis.opaque,
             )
         )
 
@@ -222,6 +243,7 @@ class Turns:
         state.running = None
         record, entry = running.record, running.entry
         record.seconds = finished.seconds
+        state.excess, state.held = finished.excess, finished.held
         if running.removed:
             self._finish_removed(running)
         else:
@@ -365,7 +387,7 @@ class Turns:
         state, record, cell = self._state, running.record, running.record.id
         graph = state.graph
         before = graph.learned.get(cell, NOTHING)
-        if not finished.shared and not before:
+        if not (finished.shared or before or finished.found):
             record.learned = NOTHING
             return []
         at = graph.places.at
@@ -377,7 +399,7 @@ class Turns:
                 continue
             if state.freshness.provider(cell, name) == owner:
                 found[name] = owner
-        names = record.learned = frozenset(found)
+        names = record.learned = frozenset(found) | finished.found
         touched: list[str] = []
         if names != before:
             delta = graph.learn(cell, names)

@@ -4,13 +4,14 @@ Decides nothing about order; follows the directions of the machine and reports w
 returned as garbage: the caller drops it outside its lock, because dropping a last reference runs user code.
 """
 
+import os
 import sys
 from typing import Any
 
 from tailrace_kernel.equality import equal_values
 from tailrace_kernel.facts import NOTHING
 from tailrace_kernel.rules import Rules
-from tailrace_kernel.sharing import ATOMS, copied, fingerprint, flat, immutable, parts
+from tailrace_kernel.sharing import ATOMS, copied, fingerprint, flat, immutable, parts, size
 from tailrace_kernel.stimuli import STAY, Bind, CellFinished, Directions, Execute, Outcome, Version
 
 Garbage = list[Any]
@@ -21,10 +22,11 @@ HISTORY = ("_", "__", "___")
 class Prepared:
     """What `prepare` learned and `commit` needs."""
 
-    __slots__ = ("copied", "old", "prints", "read", "shared", "touched")
+    __slots__ = ("before", "copied", "old", "prints", "read", "shared", "touched")
 
     def __init__(self) -> None:
         self.touched: dict[str, Any] = {}
+        self.before: dict[str, Any] | None = None  # all names, when the cell is opaque
         self.copied: frozenset[str] = NOTHING
         self.shared: frozenset[Version] = frozenset()
         self.old: dict[str, Any] = {}
@@ -36,14 +38,24 @@ UNPREPARED = Prepared()
 
 
 class Namespace:
-    """Wraps the dict that user code runs in; no other code may replace that dict."""
+    """Wraps the dict that user code runs in; no other code may replace that dict. `budget`: bytes of kept versions."""
 
-    def __init__(self, user: dict[str, Any], *, copies: bool = True, rules: Rules | None = None) -> None:
+    def __init__(
+        self,
+        user: dict[str, Any],
+        *,
+        copies: bool = True,
+        budget: int | None = None,
+        rules: Rules | None = None,
+    ) -> None:
+        self.budget = an_eighth_of_memory() if budget is None else budget
         self.user = user
         self.rules = rules or Rules()
         self.copies = copies and self.rules.copies
         self.aside: dict[Version, Any] = {}  # versions of names with several writers; may be shown as well
         self._originals: dict[str, dict[str, Any]] = {}  # name → writer → object somebody works on a copy of
+        self._sizes: dict[Version, int] = {}  # bytes of the versions aside
+        self._total = 0
         self._ours: set[str] = set()  # names that cells wrote
         self._prepared = UNPREPARED
 
@@ -54,8 +66,10 @@ class Namespace:
     def prepare(self, execute: Execute) -> Garbage:
         """Bind what the cell reads. Call just before its code runs, in the thread that runs it."""
         garbage = self._follow(execute.directions) if execute.directions is not STAY else []
-        if execute.changes or execute.keeps:
+        if execute.changes or execute.keeps or execute.opaque:
             self._prepared = prepared = Prepared()
+            if execute.opaque:
+                prepared.before = dict(self.user)
             prepared.old = {name: self.user[name] for name in execute.keeps if name in self.user}
             if execute.changes:
                 self._hand_out(execute, prepared)
@@ -74,7 +88,7 @@ class Namespace:
             garbage = [user.pop(name) for name in execute.writes if name in user]
         self._ours.update(execute.writes)
         recalled = self._recalled(execute, garbage) if self._originals else frozenset()
-        if prepared is UNPREPARED:
+        if prepared is UNPREPARED and self._total <= self.budget:
             return (
                 CellFinished(
                     cell_id=execute.cell_id, outcome=outcome, seconds=seconds, unbound=unbound, recalled=recalled
@@ -82,6 +96,7 @@ class Namespace:
                 garbage,
             )
         kept = self._kept(execute, prepared, garbage) if outcome == "success" else NOTHING
+        excess = max(0, self._total - self.budget)
         return (
             CellFinished(
                 cell_id=execute.cell_id,
@@ -92,6 +107,9 @@ class Namespace:
                 copied=prepared.copied,
                 touched=frozenset(prepared.touched),
                 shared=prepared.shared | self._attached(execute, prepared),
+                found=self._found(execute, prepared) if outcome == "success" else NOTHING,
+                excess=excess,
+                held=tuple(self._sizes.items()) if excess else (),
                 recalled=recalled,
             ),
             garbage,
@@ -103,18 +121,25 @@ class Namespace:
         user, aside = self.user, self.aside
         garbage: Garbage = []
         for name, old, new in directions.adopt:
-            aside[name, new] = aside[name, old]
+            self._keep((name, new), aside[name, old])
         for name, writer in directions.save:
             if name in user:
-                aside[name, writer] = user[name]
+                self._keep((name, writer), user[name])
         for version in directions.forget:
             garbage.append(aside.pop(version, None))
+            self._total -= self._sizes.pop(version, 0)
             self._forget_original(version, garbage)
         for name, wanted in directions.bind:
             garbage.append(user.pop(name, None))
             if wanted is not None and (name, wanted) in aside:
                 user[name] = aside[name, wanted]
         return garbage
+
+    def _keep(self, version: Version, value: Any) -> None:
+        self._total -= self._sizes.pop(version, 0)
+        self.aside[version] = value
+        self._sizes[version] = size(value)
+        self._total += self._sizes[version]
 
     def _forget_original(self, version: Version, garbage: Garbage) -> None:
         name, writer = version
@@ -219,6 +244,16 @@ class Namespace:
         count += sum(1 for shown in history if shown is value)
         return count + (self.aside.get((name, writer)) is value) + (user.get(name) is value)
 
+    def _found(self, execute: Execute, prepared: Prepared) -> frozenset[str]:
+        """Names that an opaque cell bound, beside those its text shows."""
+        before, user = prepared.before, self.user
+        if before is None:
+            return NOTHING
+        bound = (n for n in user if not n.startswith("_") and (n not in before or user[n] is not before[n]))
+        found = frozenset(bound) - execute.writes - {"In", "Out", "get_ipython", "exit", "quit", "open"}
+        self._ours.update(found)
+        return found
+
     def _kept(self, execute: Execute, prepared: Prepared, garbage: Garbage) -> frozenset[str]:
         """Names whose new value counts as the old one."""
         user, imports = self.user, execute.analysis.imports
@@ -249,3 +284,8 @@ def references(table: dict[str, Any], key: str) -> int:
 
 OWN = 0
 OWN = references({"probe": object()}, "probe") - 1
+
+
+def an_eighth_of_memory() -> int:
+    """Bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8

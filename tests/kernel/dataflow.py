@@ -39,10 +39,17 @@ def facts(**names: str) -> Analysis:
 class Notebook:
     """Cells are named a, b, c … by the caller. `runs`: cells really executed, in order."""
 
-    def __init__(self, *, rules: Rules | None = None, copies: bool = True, checked: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        rules: Rules | None = None,
+        copies: bool = True,
+        budget: int | None = None,
+        checked: bool = True,
+    ) -> None:
         self.scheduler = Scheduler(rules)
         self.user: dict[str, Any] = {"__name__": "__main__"}
-        self.namespace = Namespace(self.user, copies=copies, rules=rules)
+        self.namespace = Namespace(self.user, copies=copies, budget=budget, rules=rules)
         self.events: list[Event] = []
         self.runs: list[str] = []
         self.output: dict[str, str] = {}

@@ -142,6 +142,7 @@ class Options:
     steps: int = 10
     copies: bool = True
     keep: int | None = None  # versions of changeable values kept after each run; None: all
+    budget: int | None = None  # bytes of kept versions
     frames: bool = False
     checked: bool = False  # validate the machine after every step
     rules: Rules = field(default_factory=Rules)
@@ -213,7 +214,9 @@ class History:
         self.options = options
         self.counts: Counter[str] = Counter()
         self.log: list[str] = []
-        self.notebook = Notebook(rules=options.rules, copies=options.copies, checked=options.checked)
+        self.notebook = Notebook(
+            rules=options.rules, copies=options.copies, budget=options.budget, checked=options.checked
+        )
         self._cells = 0
 
     def play(self) -> Counter[str]:
