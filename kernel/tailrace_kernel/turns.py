@@ -532,5 +532,11 @@ class Turns:
 def changes_objects(record: Record, finished: CellFinished) -> bool:
     """Whether this run or the one before had to do with objects that others hold."""
     return bool(
-        finished.touched or finished.copied or finished.shared or record.direct or record.spends or record.learned
+        finished.touched
+        or finished.copied
+        or finished.shared
+        or finished.found
+        or record.direct
+        or record.spends
+        or record.learned
     )

@@ -16,6 +16,7 @@ from tailrace_kernel.stimuli import STAY, Bind, CellFinished, Directions, Execut
 
 Garbage = list[Any]
 MAX_LOOKS = 200_000  # objects looked at to find who shares what one cell changes
+SHELL_NAMES = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open"})
 HISTORY = ("_", "__", "___")
 
 
@@ -250,7 +251,7 @@ class Namespace:
         if before is None:
             return NOTHING
         bound = (n for n in user if not n.startswith("_") and (n not in before or user[n] is not before[n]))
-        found = frozenset(bound) - execute.writes - {"In", "Out", "get_ipython", "exit", "quit", "open"}
+        found = frozenset(bound) - execute.analysis.writes - execute.analysis.changes - SHELL_NAMES
         self._ours.update(found)
         return found
 

@@ -1,0 +1,131 @@
+"""Objects behind the names: copies, budget, cut-off, sharing, opaque cells."""
+
+from typing import Any
+
+import pytest
+
+from tailrace_kernel.equality import equal_values
+from tailrace_kernel.sharing import flat, immutable, parts
+from tailrace_kernel.stimuli import SettingsChanged
+from tests.kernel.dataflow import Notebook
+
+
+def notebook(*cells: str, **more: Any) -> Notebook:
+    nb = Notebook(**more)
+    nb.put_all({chr(97 + i): code for i, code in enumerate(cells)})
+    nb.run(mode="all")
+    return nb
+
+
+@pytest.mark.parametrize("copies", [True, False])
+def test_running_a_change_again_changes_once(copies: bool) -> None:
+    nb = notebook("x = [1]", "n = len(x)", "x.append(2)", copies=copies)
+    ran = nb.run("c")
+    assert ran == (["c"] if copies else ["a", "b", "c"])
+    assert nb.value("x") == [1, 2]
+    assert nb.value("n") == 1
+
+
+def test_a_change_that_fails_half_way_spends_the_version() -> None:
+    nb = notebook("x = [1]", "y = x", "x.append(2); 1 / 0")
+    assert nb.status("c") == "error"
+    nb.put("c", "x.append(3)")
+    assert nb.run("c") == ["a", "b", "c"]
+    assert nb.value("y") == [1, 3]
+
+
+def test_made_again_says_by_whom() -> None:
+    nb = notebook("x = [1]", "y = x", "x.append(2)")
+    why = nb.scheduler.plan(["c"]).reasons["a"]
+    assert why.code == "made_again"
+    assert why.message == "made again: cell c changes x in place"
+
+
+def test_a_deleted_change_is_taken_back_without_readers() -> None:
+    nb = notebook("x = [1]; y = x", "x.append(2)")
+    assert nb.remove("b") == ["a"]
+    assert nb.value("x") == [1]
+
+
+def test_no_budget_gives_the_same_values() -> None:
+    nb = notebook("x = [1]", "x.append(2)", "x = x + [3]", "n = len(x)", budget=0)
+    assert not [v for v in nb.namespace.aside if nb.scheduler.owner(v[0]) != v[1]]
+    assert nb.run("b") == ["a", "b", "c", "d"]
+    assert nb.value("x") == [1, 2, 3]
+
+
+def test_cut_off_leaves_readers_of_equal_values_alone() -> None:
+    nb = notebook("x = 5", "y = x > 3", "z = y")
+    nb.put("a", "x = 6")
+    assert nb.run("a") == ["a", "b", "c"]
+    nb.step(SettingsChanged(cutoff=True))
+    nb.put("a", "x = 7")
+    assert nb.run("a") == ["a", "b"]
+    assert nb.all_fresh()
+
+
+def test_cut_off_keeps_equal_containers_bound() -> None:
+    nb = notebook("x = 5", "y = [x > 3]", "z = y")
+    nb.step(SettingsChanged(cutoff=True))
+    kept = nb.value("y")
+    nb.put("a", "x = 7")
+    assert nb.run("a") == ["a", "b"]
+    assert nb.value("y") is kept
+    assert nb.value("z") is kept
+
+
+def test_what_an_opaque_cell_binds_is_seen_after_its_run() -> None:
+    nb = notebook("n = 2", "exec('m = n * 2')", "k = m + 1")
+    assert nb.scheduler.state.graph.reach["b"].opaque
+    assert nb.value("k") == 5
+    assert nb.run("b") == ["b", "c"]
+    assert nb.all_fresh()
+    nb.put("a", "n = 3")
+    assert nb.run("a") == ["a", "b", "c"]
+    assert nb.value("k") == 7
+
+
+def test_objects_behind_a_value() -> None:
+    inner: list[int] = []
+
+    class Box:
+        pass
+
+    box = Box()
+    box.inner = inner  # type: ignore[attr-defined]
+    assert id(inner) in parts([{"k": (inner,)}], classes=True)
+    assert id(inner) in parts([box], classes=True)
+    assert id(inner) in parts([iter(inner)], classes=True)
+    assert parts([1, "a", (2, 3), len], classes=True) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "is_flat", "is_immutable"),
+    [
+        ([1, "a"], True, False),
+        ([[]], False, False),
+        ((1, (2,)), False, True),
+        ({"a": 1}, True, False),
+        (1, False, True),
+    ],
+)
+def test_what_may_be_copied_and_what_never_changes(value: object, is_flat: bool, is_immutable: bool) -> None:
+    assert (flat(value), immutable(value)) == (is_flat, is_immutable)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        (1, 1, True),
+        (1, True, False),
+        (1, 1.0, False),
+        (0.0, -0.0, False),
+        (float("nan"), float("nan"), True),
+        ([1, (2, "a")], [1, (2, "a")], True),
+        ([1], [True], False),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}, False),
+        ({1, 2}, {2, 1}, True),
+    ],
+)
+def test_equality_is_exact(old: object, new: object, same: bool) -> None:
+    assert equal_values(old, new) is same
