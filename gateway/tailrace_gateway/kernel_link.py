@@ -62,7 +62,9 @@ class KernelLink:
         self._spawn(self._beat())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.create_task(work))
+        task = asyncio.create_task(work)
+        task.add_done_callback(_tell_bug)
+        self._tasks.append(task)
 
     def _connect(self, name: str, kind: int) -> zmq.asyncio.Socket:
         socket = self._context.socket(kind)
@@ -196,6 +198,12 @@ def code_of(name: str) -> ErrorCode:
         return ErrorCode(name)
     except ValueError:
         return ErrorCode.INTERNAL
+
+
+def _tell_bug(task: asyncio.Task[None]) -> None:
+    """A reader that ends by itself leaves its socket unheard: that must not pass silently."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("a socket of the kernel is not read any more", exc_info=error)
 
 
 def endpoint(connection: Mapping[str, Any], name: str) -> str:
