@@ -17,7 +17,6 @@ from tailrace_gateway.blobs import Blobs
 from tailrace_gateway.clients import Client
 from tailrace_gateway.conversation import Reply
 from tailrace_gateway.document import Applied, Refused, commit, step
-from tailrace_gateway.durability import Durability
 from tailrace_gateway.execution import Execution
 from tailrace_gateway.exporting import export
 from tailrace_gateway.fold import fold
@@ -90,12 +89,13 @@ class Notebook:
 
     def __init__(self, kept: Kept, kernels: KernelFactory, blobs: Blobs):
         self._state = kept.state
+        self._journal = kept.journal
         self._blobs = blobs
         self._inbox: asyncio.Queue[Work] = asyncio.Queue()
         self._clients: list[Client] = []
         self._stream = Stream(kept.state.info.id, kept.state.hash)
         self._encoded: dict[Encoding, tuple[int, bytes]] = {}
-        self._durability = Durability(self._state, kept.journal, self._publish, self.post)
+        self._read_only = False
         self._pendings = PendingTable(self._publish, lambda: self._state.revision, asyncio.get_running_loop().time)
         self._execution = Execution(
             self._state, self._publish, self.post, kernels, self._pendings, blobs.keep, self._outputs_settled
@@ -204,7 +204,7 @@ class Notebook:
             client.close(code, reason)
         self._actor.cancel()
         await asyncio.gather(self._actor, return_exceptions=True)
-        await self._durability.close()
+        await self._journal.close()
 
     def _publish(self, event: Event, *, with_hash: bool = False, folded: bool = False) -> None:
         """Everybody gets this event next. Document events are folded by `commit` already."""
@@ -319,10 +319,15 @@ class Notebook:
         """
         if self._read_only:
             await self._journal.renew(image(self._state))
-            self._durability = Durability(self._state, kept.journal, self._publish, self.post)
+            self._read_only = False
         seq = self._stream.seq + (1 + len(outcome.events) if outcome.events else 0)
         applied = dataclasses.replace(outcome, record=replace(outcome.record, seq=seq))
-        await self._durability.append(applied.record)
+        try:
+            await self._journal.append(applied.record)
+        except TailraceError as error:
+            self._read_only = True
+            self._publish(ReadOnly(reason=error.message))
+            raise
         commit(self._state, applied)
         return applied
 
