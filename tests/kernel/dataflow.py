@@ -2,9 +2,11 @@
 
 import contextlib
 import io
+from functools import lru_cache
+from types import CodeType
 from typing import Any
 
-from tailrace_kernel.analysis import analyze
+from tailrace_kernel import analysis as python
 from tailrace_kernel.facts import Analysis
 from tailrace_kernel.rules import Rules
 from tailrace_kernel.scheduler import Scheduler
@@ -26,6 +28,16 @@ from tailrace_kernel.stimuli import (
     UpstreamFailed,
 )
 from tailrace_kernel.versions import Namespace
+
+
+@lru_cache(8192)
+def analyze(code: str) -> Analysis:
+    return python.analyze(code)
+
+
+@lru_cache(8192)
+def compiled(code: str) -> CodeType:
+    return compile(code, "<cell>", "exec")
 
 
 def facts(**names: str) -> Analysis:
@@ -142,7 +154,7 @@ class Notebook:
         out = io.StringIO()
         try:
             with contextlib.redirect_stdout(out):
-                exec(compile(self.code.get(cell, ""), f"<{cell}>", "exec"), self.user)
+                exec(compiled(self.code.get(cell, "")), self.user)
         except Exception as error:
             self.error[cell] = f"{type(error).__name__}: {error}"
             error.__traceback__ = None

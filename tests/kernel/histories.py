@@ -15,7 +15,7 @@ from typing import Any
 from tailrace_kernel.rules import Rules
 from tailrace_kernel.sharing import immutable
 from tailrace_kernel.stimuli import VersionsEvicted
-from tests.kernel.dataflow import Notebook
+from tests.kernel.dataflow import Notebook, compiled
 
 NUMBERS, LISTS, FUNCTIONS = ("n", "m", "k"), ("u", "v", "w"), ("f", "g", "h")
 OPENING = (
@@ -160,7 +160,7 @@ def script(codes: list[str]) -> tuple[dict[str, Any], list[str]] | None:
         out = io.StringIO()
         try:
             with contextlib.redirect_stdout(out):
-                exec(compile(code, "<script>", "exec"), user)
+                exec(compiled(code), user)
         except Exception:
             return None
         outputs.append(out.getvalue())
