@@ -1,6 +1,6 @@
 """Speak to a Tailrace kernel with pyzmq, msgpack and the standard library: `python raw_zmq_probe.py CONNECTION_FILE`.
 
-Start one with `python -m tailrace_kernel -f FILE`. The wire is described in protocol/SPEC.md, part A.
+Start a kernel with `tailrace kernel start`, which prints the file. The wire is described in protocol/SPEC.md, part A.
 """
 
 import hashlib

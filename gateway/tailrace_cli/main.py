@@ -20,6 +20,7 @@ COMMANDS = {
     "run": "run a notebook without a browser",
     "graph": "show which cell reads what from which; runs nothing",
     "check": "report what is wrong with notebooks; runs nothing",
+    "kernel": "install the kernel; start, list and stop ones that outlive the terminal",
     "probe": "speak to a running kernel over ZeroMQ",
 }
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130

@@ -218,7 +218,7 @@ def newest_connection_file() -> Path:
     files = sorted(found, key=lambda file: file.stat().st_mtime)
     if not files:
         raise RefusedError(
-            "No running kernel was found: start one with `python -m tailrace_kernel -f FILE` and give --existing FILE."
+            "No running kernel was found: start one with `tailrace kernel start`, or give --existing FILE."
         )
     print(f"tailrace: taking {files[-1]}", file=sys.stderr)
     return files[-1]

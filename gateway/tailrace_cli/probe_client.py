@@ -28,12 +28,13 @@ PORTS = ("shell_port", "iopub_port", "control_port", "hb_port")
 
 @dataclass(frozen=True, slots=True)
 class ConnectionFile:
-    """Where a kernel listens, and the key that signs its messages."""
+    """Where a kernel listens, the key that signs its messages, and its public key if it encrypts them."""
 
     transport: str
     ip: str
     ports: Mapping[str, int]
     key: bytes = field(repr=False)
+    curve: bytes | None = None
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -45,6 +46,7 @@ class ConnectionFile:
                 str(said["ip"]),
                 {name: int(said[name]) for name in PORTS},
                 str(said["key"]).encode(),
+                str(said["curve_publickey"]).encode() if said.get("curve_publickey") else None,
             )
         except OSError as error:
             raise RefusedError(f"Cannot read the connection file {path}: {error.strerror}.") from None
@@ -86,10 +88,14 @@ class ProbeClient:
         self._name = secrets.token_hex(8)
         self._context = zmq.Context()
         self._sockets: dict[str, zmq.Socket[bytes]] = {}
+        own_keys = zmq.curve_keypair() if connection.curve is not None else (b"", b"")
         for channel, kind in (("shell", zmq.DEALER), ("control", zmq.DEALER), ("iopub", zmq.SUB), ("hb", zmq.REQ)):
             socket = self._context.socket(kind)
             socket.linger = 0
             socket.rcvhwm = 0  # the default of 1,000 messages loses output and `idle`
+            if connection.curve is not None:
+                socket.curve_serverkey = connection.curve
+                socket.curve_publickey, socket.curve_secretkey = own_keys
             socket.connect(connection.address(f"{channel}_port"))
             self._sockets[channel] = socket
         self._sockets["iopub"].subscribe(b"")

@@ -56,16 +56,22 @@ def test_stocks_go_from_python_to_sql_and_back() -> None:
 
 def test_the_notebooks_are_listed_and_the_clients_are_not() -> None:
     assert [found.shown for found in Library([EXAMPLES]).list()] == ["stocks_sql.py", "weather.py"]
-    assert len(list(EXAMPLES.glob("*.py"))) == 4
+    assert len(list(EXAMPLES.glob("*.py"))) == 5
 
 
-@pytest.mark.parametrize(("name", "most"), [("raw_zmq_probe.py", 60), ("ws_client.py", 40), ("ws_client.js", 40)])
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("raw_zmq_probe.py", 60), ("raw_zmq_probe_json.py", 60), ("ws_client.py", 40), ("ws_client.js", 40)],
+)
 def test_clients_stay_short(name: str, most: int) -> None:
     lines = (EXAMPLES / name).read_text(encoding="utf-8").splitlines()
     assert 10 < len(lines) <= most
 
 
-@pytest.mark.parametrize(("name", "allowed"), [("raw_zmq_probe.py", {"zmq", "msgpack"}), ("ws_client.py", {"aiohttp"})])
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [("raw_zmq_probe.py", {"zmq", "msgpack"}), ("raw_zmq_probe_json.py", {"zmq"}), ("ws_client.py", {"aiohttp"})],
+)
 def test_clients_need_nothing_of_ours(name: str, allowed: set[str]) -> None:
     tree = ast.parse((EXAMPLES / name).read_text(encoding="utf-8"))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
