@@ -29,7 +29,7 @@ class Entry:
     __slots__ = ("follow", "must", "named", "reason", "root", "runs")
 
     def __init__(
-        self, runs: list[Run], reason: KernelReason, *, named: bool, must: bool, root: bool, follow: bool
+        self, runs: list[Run], reason: KernelReason, named: bool, must: bool, root: bool, follow: bool
     ) -> None:
         self.runs = runs
         self.reason = reason

@@ -105,7 +105,7 @@ class Gather:
         state = self._state
         entry = state.agenda.entries.get(cell)
         if entry is None:
-            entry = Entry(list(runs), reason, named=named, must=must, root=root, follow=follow)
+            entry = Entry(runs.copy(), reason, named, must, root, follow)
             state.agenda.add(cell, state.graph.rank(cell), entry)
             if not self._runs_now(cell):
                 state.show(state.records[cell], "queued", reason, runs[0].id)

@@ -212,13 +212,12 @@ class State:
 
     def forget_readers(self, record: Record) -> None:
         """The cell runs anew: what it read at its last run no longer counts."""
-        if self.then:
-            for writer in {w for c in (*record.inputs.values(), *record.late_inputs.values()) for w, _ in c}:
-                readers = self.then.get(writer)
-                if readers is not None:
-                    readers.pop(record.id, None)
-                    if not readers:
-                        del self.then[writer]
+        for writer in {w for c in (*record.inputs.values(), *record.late_inputs.values()) for w, _ in c}:
+            readers = self.then.get(writer)
+            if readers is not None:
+                readers.pop(record.id, None)
+                if not readers:
+                    del self.then[writer]
 
     def off(self, cell: str) -> bool:
         """Whether the cell is disabled or depends on one that is."""

@@ -129,7 +129,8 @@ class Turns:
         agenda.take(cell)
         agenda.counts[cell] = agenda.counts.get(cell, 0) + 1
         record.held = None
-        state.forget_readers(record)
+        if state.then:
+            state.forget_readers(record)
         running.writes = writes = graph.writes[cell]
         directions = state.shown.before(record, survey.gets)
         changes = graph.changes[cell]

@@ -10,6 +10,7 @@ from typing import Any
 
 from tailrace_kernel.equality import equal_values
 from tailrace_kernel.facts import NOTHING
+from tailrace_kernel.reach import is_table
 from tailrace_kernel.rules import Rules
 from tailrace_kernel.sharing import ATOMS, copied, fingerprint, flat, immutable, parts, size
 from tailrace_kernel.stimuli import STAY, Bind, CellFinished, Directions, Execute, Outcome, Version
@@ -57,7 +58,6 @@ class Namespace:
         self._originals: dict[str, dict[str, Any]] = {}  # name → writer → object somebody works on a copy of
         self._sizes: dict[Version, int] = {}  # bytes of the versions aside
         self._total = 0
-        self._ours: set[str] = set()  # names that cells wrote
         self._prepared = UNPREPARED
 
     def apply(self, effect: Bind) -> Garbage:
@@ -82,12 +82,11 @@ class Namespace:
         user, garbage = self.user, []
         unbound = NOTHING
         if outcome == "success":
-            missing = [name for name in execute.writes if name not in user and ":" not in name]
-            if missing:
-                unbound = frozenset(missing)
+            for name in execute.writes:
+                if name not in user and not is_table(name):
+                    unbound |= {name}
         else:
             garbage = [user.pop(name) for name in execute.writes if name in user]
-        self._ours.update(execute.writes)
         recalled = self._recalled(execute, garbage) if self._originals else frozenset()
         if prepared is UNPREPARED and self._total <= self.budget:
             return (
@@ -201,7 +200,7 @@ class Namespace:
         if not wanted:
             return frozenset()
         writes = execute.writes
-        found = [(name, "") for name in self._ours if name not in writes and name in self.user]
+        found = [(name, "") for name in self.user if name not in writes and not is_shells(name)]
         looks = MAX_LOOKS
         holders = []
         for version, value in [*((v, self.user[v[0]]) for v in found), *self.aside.items()]:
@@ -250,10 +249,8 @@ class Namespace:
         before, user = prepared.before, self.user
         if before is None:
             return NOTHING
-        bound = (n for n in user if not n.startswith("_") and (n not in before or user[n] is not before[n]))
-        found = frozenset(bound) - execute.analysis.writes - execute.analysis.changes - SHELL_NAMES
-        self._ours.update(found)
-        return found
+        bound = (n for n in user if not is_shells(n) and (n not in before or user[n] is not before[n]))
+        return frozenset(bound) - execute.analysis.writes - execute.analysis.changes
 
     def _kept(self, execute: Execute, prepared: Prepared, garbage: Garbage) -> frozenset[str]:
         """Names whose new value counts as the old one."""
@@ -276,6 +273,11 @@ class Namespace:
             garbage.append(user[name])
             user[name] = old[name]
         return same
+
+
+def is_shells(name: str) -> bool:
+    """Names that IPython keeps for itself in the user's namespace."""
+    return name in SHELL_NAMES or (name[:1] == "_" and name.strip("_ih0123456789") == "") or name[:2] == "__"
 
 
 def references(table: dict[str, Any], key: str) -> int:
