@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from tailrace_kernel.sql.grid import Grid
+from tailrace_kernel.sql.grid import Grid, python_values
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.kernel_messages import TableColumn, TablePageReply, TablePageRequest
 
@@ -25,13 +25,13 @@ def page(grid: Grid, request: TablePageRequest) -> TablePageReply:
     if request.sort:
         table = _sorted(table, [_key(table, key) for key in request.sort])
     rows = table.slice(request.offset, request.limit)
-    values = [[_plain(value) for value in column.to_pylist()] for column in rows.columns]
+    values = [[_plain(value) for value in python_values(column)] for column in rows.columns]
     return TablePageReply(columns=columns, rows=tuple(zip(*values, strict=True)), total=table.num_rows)
 
 
 def _containing(table: pa.Table, text: str) -> pa.Table:
     wanted = text.lower()
-    columns = [column.to_pylist() for column in table.columns]
+    columns = [python_values(column) for column in table.columns]
     found = [
         any(value is not None and wanted in str(value).lower() for value in row) for row in zip(*columns, strict=True)
     ]

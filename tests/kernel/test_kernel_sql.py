@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.kernel_client import Peer, outputs, running_kernel
+from tests.kernel.kernel_client import PATIENCE, Message, Peer, outputs, running_kernel, statuses
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +81,101 @@ def test_a_connection_that_cannot_be_made_keeps_the_former(peer: Peer, tmp_path:
     assert outputs(peer.last, "show") == [("stdout", "[7]\n")]
     nodes = peer.ask("schema_request", {"connection": "store"})
     assert nodes["status"] == "ok"
+
+
+def test_the_frames_of_results_are_those_of_the_setting(peer: Peer) -> None:
+    peer.register("q", "-- result: found\nSELECT 1 AS n, 2.5::DECIMAL(4,1) AS d", cell_type="sql")
+    peer.register("kind", "print(type(found).__module__.split('.')[0], found['n'].sum(), found['d'].sum())")
+    assert peer.ask("settings_request", {"frames": "polars"})["status"] == "ok"
+    try:
+        peer.run("q")
+        assert outputs(peer.last, "kind") == [("stdout", "polars 1 2.5\n")]
+        peer.register("again", "SELECT n + 1 AS m FROM found", cell_type="sql")
+        peer.run("again")
+        assert "2" in outputs(peer.last, "again")[0][1]["text/plain"]
+    finally:
+        assert peer.ask("settings_request", {"frames": "pandas"})["status"] == "ok"
+    peer.run("q")
+    assert outputs(peer.last, "kind") == [("stdout", "pandas 1 2.5\n")]
+
+
+def test_one_cell_may_write_on_a_read_only_connection(peer: Peer, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'kept.db'}"
+    made = peer.ask("configure_db_request", {"name": "kept", "url": url})
+    assert made["note"] == "kept.db did not exist: it is a new, empty database."
+    peer.register("make", "-- connection: kept\nCREATE TABLE t (n int)", cell_type="sql")
+    peer.run("make")
+    assert peer.ask("configure_db_request", {"name": "kept", "url": url, "read_only": True})["status"] == "ok"
+    peer.register("add", "-- connection: kept\nINSERT INTO t VALUES (1)", cell_type="sql")
+    peer.run("add")
+    assert "write: true" in outputs(peer.last, "add")[0][1]["evalue"]
+    peer.register("add", "-- connection: kept  write: true\nINSERT INTO t VALUES (1)", cell_type="sql")
+    peer.run("add")
+    assert outputs(peer.last, "add")[0][1]["text/plain"] == "INSERT: 1 row"
+
+
+def test_a_variable_on_another_connection_is_explained(peer: Peer, tmp_path: Path) -> None:
+    peer.ask("configure_db_request", {"name": "lite", "url": f"sqlite:///{tmp_path / 'lite.db'}"})
+    peer.register("sales", "import pandas as pd\nsold = pd.DataFrame({'n': [1]})\npoints = {'n': [1]}")
+    peer.register("there", "-- connection: lite\nSELECT * FROM sold", cell_type="sql")
+    peer.register("here", "SELECT * FROM points", cell_type="sql")
+    peer.run("sales")
+    peer.run("there", "here")
+    assert "sold is a Python variable, and this cell runs on 'lite'" in outputs(peer.last, "there")[0][1]["evalue"]
+    assert "points is a Python dict" in outputs(peer.last, "here")[0][1]["evalue"]
+
+
+def test_parts_of_a_download_belong_to_one_run(peer: Peer) -> None:
+    peer.register("many", "-- result: many\nSELECT range AS n FROM range(70000)", cell_type="sql")
+    peer.run("many")
+    first = peer.reply(peer.send("export_table_request", {"cell_id": "many", "format": "csv"}))
+    assert (first["content"]["rows"], first["content"]["complete"]) == (70_000, True)
+    assert first["buffers"][0].startswith(b'"n"\n0\n1\n') or first["buffers"][0].startswith(b"n\n0\n1\n")
+    more = {"cell_id": "many", "format": "csv", "row": first["content"]["next_row"], "token": first["content"]["token"]}
+    last = peer.reply(peer.send("export_table_request", more))
+    assert last["content"].get("next_row") is None
+    assert last["buffers"][0].endswith(b"69999\n")
+    peer.run("many")
+    assert peer.ask("export_table_request", more)["ename"] == "no_such_output"
+    assert peer.ask("export_table_request", {"cell_id": "nothing"})["ename"] == "no_such_output"
+
+
+def test_sorting_by_what_has_no_order_is_refused(peer: Peer) -> None:
+    peer.register("nested", "SELECT [1, 2] AS pair, 1 AS n", cell_type="sql")
+    peer.run("nested")
+    for column in ("pair", "nothing"):
+        answer = peer.ask("table_page_request", {"cell_id": "nested", "sort": [{"column": column}]})
+        assert answer["ename"] == "bad_field", answer
+    assert peer.ask("table_page_request", {"cell_id": "nested", "sort": [{"column": "n"}]})["total"] == 1
+
+
+def test_the_magic_runs_where_no_cell_is_named(peer: Peer) -> None:
+    def run(code: str) -> Message:
+        msg_id = peer.send("execute_request", {"code": code}, "shell")
+        answer: Message = peer.reply(msg_id, "shell")["content"]
+        peer.until_idle(msg_id)
+        return answer
+
+    start = len(peer.iopub)
+    assert run("least = 2")["status"] == "ok"
+    assert run("%%sql picked <<\nSELECT range AS n FROM range(5) WHERE n >= :least")["status"] == "ok"
+    assert run("print(list(picked['n']))")["status"] == "ok"
+    failed = run("%%sql\nSELECT nothing_here")
+    assert (failed["status"], failed["ename"]) == ("error", "SqlStatementError")
+    shown = [each["content"] for each in peer.iopub[start:] if each["type"] == "execute_result"]
+    assert ["text/html" in each["data"] for each in shown] == [True]
+    assert [each["content"]["text"] for each in peer.iopub[start:] if each["type"] == "stream"] == ["[2, 3, 4]\n"]
+
+
+def test_the_kernel_ends_while_a_statement_runs(tmp_path: Path) -> None:
+    with running_kernel(tmp_path) as kernel:
+        peer = Peer(kernel)
+        try:
+            peer.ask("attach_request", {"client": "test"})
+            peer.register("slow", "SELECT count(*) FROM range(10000000000) a, range(1000) b", cell_type="sql")
+            peer.send("execute_cells_request", {"cell_ids": ["slow"]})
+            peer.until(lambda message: ("slow", "running") in statuses([message]), "the statement")
+            assert peer.ask("shutdown_request", {"restart": False})["status"] == "ok"
+            assert kernel.process.wait(PATIENCE) == 0
+        finally:
+            peer.close()

@@ -38,3 +38,9 @@ def test_an_unknown_column_is_refused() -> None:
 def test_values_that_json_cannot_carry_are_text() -> None:
     table = pa.table({"big": [2**60], "nan": [float("nan")], "bytes": [b"\x00"]})
     assert page(Grid(table, ("a", "b", "c")), TablePageRequest(cell_id="a")).rows == ((str(2**60), "nan", "b'\\x00'"),)
+
+
+def test_lists_have_no_order() -> None:
+    grid = Grid(pa.table({"pair": [[1], [2]]}), ("integer[]",))
+    with pytest.raises(TailraceError, match="no order"):
+        page(grid, TablePageRequest(cell_id="a", sort=({"column": "pair"},)))

@@ -94,3 +94,13 @@ def test_batches_keep_the_order_and_the_names() -> None:
 )
 def test_names_become_unique_and_no_name_is_stolen(names: list[str], unique: list[str]) -> None:
     assert unique_names(names) == unique
+
+
+def test_polars_has_the_same_columns() -> None:
+    table = pa.table({"n": [1, None], "d": pa.array([Decimal("1.50"), None]), "t": ["a", None], "mixed": ["1", "x"]})
+    frame = Grid(table, ("bigint", "decimal", "text", "mixed"), {3: [1, "x"]}).frame("polars")
+    assert frame.columns == ["n", "d", "t", "mixed"]
+    assert frame.rows() == [(1, 1.5, "a", 1), (None, None, None, "x")]
+    assert Grid(pa.table({}), ()).frame("polars").shape == (0, 0)
+    interval = pa.table({"i": pa.array([(1, 2, 3)], pa.month_day_nano_interval())})
+    assert Grid(interval, ("interval",)).frame("polars").rows()[0][0] == (1, 2, 3)

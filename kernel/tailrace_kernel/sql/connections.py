@@ -8,14 +8,14 @@ replaced only after the new one answered a probe; what cannot connect leaves the
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from tailrace_kernel.sql.cell_run import CellText, run_cell
 from tailrace_kernel.sql.duckdb_engine import DuckDBEngine
 from tailrace_kernel.sql.engine import Engine
-from tailrace_kernel.sql.opening import open_engine
+from tailrace_kernel.sql.opening import duckdb_file, open_engine
 from tailrace_kernel.sql.result import SqlLimits, SqlResult
 from tailrace_kernel.sql.running import Running
 from tailrace_kernel.sql.schema import SchemaNode
@@ -74,7 +74,8 @@ class Connections:
             configured = Configured(name, "duckdb", "duckdb", version, "duckdb:///:memory:", 0.0)
             self._replace(name, self._embedded, configured)
             return configured
-        opened = open_engine(url, read_only=read_only, connect_timeout=connect_timeout)
+        with self._set_aside(name, url):
+            opened = open_engine(url, read_only=read_only, connect_timeout=connect_timeout)
         seconds = time.monotonic() - began
         engine = opened.engine
         configured = Configured(
@@ -82,6 +83,22 @@ class Connections:
         )
         self._replace(name, engine, configured)
         return configured
+
+    @contextmanager
+    def _set_aside(self, name: str, url: str) -> Iterator[None]:
+        """DuckDB opens a file in one way at a time: who wants the same file in another way must let go of it first."""
+        with self._lock:
+            engine = self._engines[name][0] if name in self._engines else None
+        path = duckdb_file(url)
+        if path is None or not isinstance(engine, DuckDBEngine) or engine.path != path:
+            yield
+            return
+        engine.let_go()
+        try:
+            yield
+        except BaseException:
+            engine.open_again()
+            raise
 
     def configured(self) -> tuple[Configured, ...]:
         """Every connection in force, by name."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from tailrace_kernel.sql.grid import ChunkedArray, Grid, as_text
+from tailrace_kernel.sql.grid import Grid, as_text, python_values
 
 if TYPE_CHECKING:
     from tailrace_kernel.sql.result import SqlLimits, StatementOutcome
@@ -63,17 +63,10 @@ def _shown(grid: Grid, limits: SqlLimits) -> list[list[str | None]]:
     """The first rows as texts, None for NULL."""
     head = grid.table.slice(0, limits.shown_rows)
     columns = [
-        [_cell(value, limits.cell_characters) for value in _values(head.column(index))]
+        [_cell(value, limits.cell_characters) for value in python_values(head.column(index))]
         for index in range(min(head.num_columns, SHOWN_COLUMNS))
     ]
     return [list(row) for row in zip(*columns, strict=True)]
-
-
-def _values(column: ChunkedArray) -> list[object]:
-    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
-        column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
-    values: list[object] = column.to_pylist()
-    return values
 
 
 def _cell(value: object, characters: int) -> str | None:

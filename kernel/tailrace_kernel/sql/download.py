@@ -10,12 +10,16 @@ from typing import Any, Literal
 import pyarrow as pa
 from pyarrow import csv
 
-from tailrace_kernel.sql.grid import Grid, as_text
+from tailrace_kernel.sql.grid import Grid, as_text, python_values
 
 Format = Literal["csv", "arrow"]
 PART = 4 * 2**20  # bytes of Arrow that one part holds, about
 MAX_ROWS = 65_536  # of one part
 ARROW_END = b"\xff\xff\xff\xff\x00\x00\x00\x00"  # Arrow IPC streaming format, end of stream
+WRITTEN = (  # by Arrow's own CSV writer
+    pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_string, pa.types.is_large_string,
+    pa.types.is_decimal128, pa.types.is_date, pa.types.is_time, pa.types.is_timestamp, pa.types.is_null,
+)  # fmt: skip
 arrow: Any = pa  # its stubs ask for one literal type at each call
 
 
@@ -52,10 +56,10 @@ def _as_field(column: Any) -> Any:
     if pa.types.is_dictionary(kind):
         return column.cast(kind.value_type)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return _texts(None if value is None else f"0x{value.hex()}" for value in column.to_pylist())
-    if pa.types.is_nested(kind) or pa.types.is_duration(kind) or pa.types.is_interval(kind):
-        return _texts(as_text(value) for value in column.to_pylist())
-    return column
+        return _texts(None if value is None else f"0x{value.hex()}" for value in python_values(column))
+    if any(is_kind(kind) for is_kind in WRITTEN):
+        return column
+    return _texts(as_text(value) for value in python_values(column))
 
 
 def _texts(values: Any) -> Any:

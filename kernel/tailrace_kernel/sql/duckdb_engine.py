@@ -39,7 +39,7 @@ class DuckDBEngine:
 
     def __init__(self, connection: Any, *, read_only: bool, path: str | None = None) -> None:
         self._connection = connection
-        self._path = path  # of a database file
+        self.path = path  # of a database file
         self._open = threading.Lock()  # held while the file is open for writing, and so not for reading
         self.read_only = read_only
         self.structure = SchemaCache()
@@ -64,21 +64,19 @@ class DuckDBEngine:
         """DuckDB opens a file either for reading or for writing, so this reopens it, and temporary tables go."""
         if not self.read_only:
             yield self
-        elif self._path is None:
+        elif self.path is None:
             yield DuckDBEngine(self._connection, read_only=False)
         else:
             with self._open:
                 self._close()
                 try:
-                    other = DuckDBEngine.at(self._path, read_only=False)
+                    other = DuckDBEngine.at(self.path, read_only=False)
                     try:
                         yield other
                     finally:
                         other.close()
                 finally:
-                    self._connection = duckdb.connect(self._path, read_only=True)
-                    _refuse_scans(self._connection)
-                    self.structure.forget()
+                    self._connect()
 
     def begin(self, frames: Mapping[str, object], *, autocommit: bool) -> "DuckDBSession":
         with self._open, self._pin:
@@ -119,6 +117,21 @@ class DuckDBEngine:
     def close(self) -> None:
         with self._open:
             self._close()
+
+    def let_go(self) -> None:
+        """Close the file, so that it can be opened in another way; temporary tables go."""
+        with self._open:
+            self._close()
+
+    def open_again(self) -> None:
+        """Undo `let_go`."""
+        with self._open:
+            self._connect()
+
+    def _connect(self) -> None:
+        self._connection = duckdb.connect(self.path or ":memory:", read_only=self.read_only)
+        _refuse_scans(self._connection)
+        self.structure.forget()
 
     def _close(self) -> None:
         with self._pin:

@@ -44,12 +44,16 @@ class Grid:
         except ModuleNotFoundError:
             message = "polars is not installed: run `pip install polars`, or set `frames` back to pandas."
             raise TailraceError(ErrorCode.NOT_SUPPORTED, message) from None
-        columns = [
-            polars.Series(name, self.objects[index], dtype=polars.Object)
-            if index in self.objects
-            else polars.Series(name, polars.from_arrow(_without_decimals(self.table.column(index))))
-            for index, name in enumerate(self.table.column_names)
-        ]
+        columns = []
+        for index, name in enumerate(self.table.column_names):
+            column = self.table.column(index)
+            try:
+                if index in self.objects:
+                    columns.append(polars.Series(name, self.objects[index], dtype=polars.Object))
+                else:
+                    columns.append(polars.Series(name, polars.from_arrow(_without_decimals(column))))
+            except polars.exceptions.PolarsError:  # intervals, unions
+                columns.append(polars.Series(name, python_values(column), dtype=polars.Object))
         return polars.DataFrame(columns)
 
     def pandas(self) -> pd.DataFrame:
@@ -76,8 +80,33 @@ def _column_series(column: Any) -> Any:
         return column.to_pandas(types_mapper=lambda _: pd.BooleanDtype())
     if pa.types.is_null(kind):
         return pd.Series([None] * len(column), dtype=object)
-    series = pd.Series(column.to_pandas(date_as_object=False, maps_as_pydicts="lossy"))
+    try:
+        series = pd.Series(column.to_pandas(date_as_object=False, maps_as_pydicts="lossy"))
+    except (ValueError, OverflowError, pa.ArrowNotImplementedError):  # DuckDB's 24:00:00, years BC, unions
+        series = pd.Series(python_values(column), dtype=object)
     return series.copy() if not pa.types.is_string(kind) else series  # Arrow's own memory is read-only
+
+
+def python_values(column: Any) -> list[Any]:
+    """The values of an Arrow column; as texts where Python has none for them."""
+    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+        column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
+    try:
+        values: list[Any] = column.to_pylist()
+    except (ValueError, OverflowError):
+        values = [_value_or_text(column, index) for index in range(len(column))]
+    return values
+
+
+def _value_or_text(column: Any, index: int) -> Any:
+    try:
+        return column[index].as_py()
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return str(column.slice(index, 1).cast(pa.string())[0])
+    except pa.ArrowNotImplementedError:  # inside a list or a document
+        return f"<{column.type} that Python cannot hold>"
 
 
 def _without_decimals(column: Any) -> Any:

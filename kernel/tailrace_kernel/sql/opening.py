@@ -97,6 +97,15 @@ def resolve(reference: str) -> str:
     return value
 
 
+def duckdb_file(reference: str) -> str | None:
+    """The path of the DuckDB file that a reference means, if it means one. Raises as `open_engine`."""
+    literal = resolve(reference)
+    if not literal.startswith("duckdb"):
+        return None
+    path = parse(literal).database or ""
+    return None if path in {"", ":memory:"} else path
+
+
 def parse(literal: str) -> URL:
     """SQLAlchemy's URL with the driver we use where none is named. Raises db_bad_url, db_unknown_dialect,
     db_driver_missing."""
