@@ -165,7 +165,8 @@ class Endings:
         if names != before:
             delta = graph.learn(cell, names)
             state.graph_changed(delta)
-            touched = [c for c in delta.cells if c in state.records]
+            running.turned = delta.blocked | delta.unblocked
+            touched = [c for c in delta.cells | running.turned if c in state.records]
             running.found_out = True
         for name, owner in found.items():
             state.shown.adopt(name, owner, cell)
@@ -201,8 +202,9 @@ class Endings:
                 self._gather.stale(changed, running.record.id, entry)
             if running.found_out or running.record.passed != running.passed_before:
                 self._gather.readers(self._stale_readers(running.record.id), running.record.id, entry)
-        if changed:
-            state.refresh(changed, "inputs_changed", run_id=running.run_id)
+        if changed or running.turned:
+            turned = [c for c in running.turned if c != running.record.id]
+            state.refresh([*changed, *sorted(turned)], "inputs_changed", run_id=running.run_id)
 
     def _stale_readers(self, cell: str) -> list[str]:
         """Readers below that the run gave something else than the request could foresee."""

@@ -32,6 +32,7 @@ class Running:
         "removed",
         "run_id",
         "sources",
+        "turned",
         "writes",
     )
 
@@ -49,6 +50,7 @@ class Running:
         self.sources = NO_SOURCES
         self.removed = False
         self.found_out = False  # its edges are others now
+        self.turned: frozenset[str] = NOTHING  # cells that this blocked or unblocked
 
 
 class State:

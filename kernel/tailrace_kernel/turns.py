@@ -116,7 +116,9 @@ class Turns:
             run.waiting.discard(cell)
             run.skipped += 1
             state.events.append(CellSkipped(cell, run.id, reason))
-        state.show(record, state.status(record), reason, entry.runs[0].id)
+        status = state.status(record)
+        if status != "running":  # it was asked for again while it runs
+            state.show(record, status, reason, entry.runs[0].id)
 
     def _execute(self, record: Record, entry: Entry, survey: Survey) -> None:
         state, cell = self._state, record.id
@@ -196,7 +198,7 @@ class Turns:
                 run.skipped += 1
                 continue
             failed = self._surveys.failed_inputs(cell)
-            if failed.failed:
+            if failed.failed and cell not in state.graph.blocked:
                 entry.follow = False
                 self._endings.fail_upstream(state.records[cell], entry, failed)
             else:
