@@ -27,6 +27,8 @@ class GatewayProcess:
     port: int = 0
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     options: tuple[str, ...] = ()
+    log_level: str = "WARNING"
+    environment: dict[str, str] = field(default_factory=dict)
     process: psutil.Popen | None = None
 
     @property
@@ -42,7 +44,8 @@ class GatewayProcess:
         """Returns once the gateway accepts connections; a second start takes the same port again."""
         ready = self.log.with_suffix(".ready")
         ready.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "tailrace_cli", "serve", str(self.folder), "--no-browser"]
+        command = [sys.executable, "-m", "tailrace_cli", "--log-level", self.log_level]
+        command += ["serve", str(self.folder), "--no-browser"]
         command += ["--port", str(self.port), "--ready-file", str(ready), *self.options]
         with self.log.open("ab") as log:
             self.process = psutil.Popen(
@@ -50,7 +53,7 @@ class GatewayProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "TAILRACE_TOKEN": self.token, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "TAILRACE_TOKEN": self.token, "PYTHONUNBUFFERED": "1", **self.environment},
             )
         self.port = json.loads(self._wait_for(ready))["port"]
 
