@@ -152,7 +152,7 @@ class Endings:
             record.learned = NOTHING
             return []
         at = graph.places.at
-        own = graph.reach[cell].binds | (graph.changes[cell] - before)
+        own = graph.reach[cell].binds | (graph.changes[cell] - before) | (running.writes - before - finished.unbound)
         found: dict[str, str] = {}
         for name, writer in finished.shared:
             owner = writer or state.shown.by.get(name)
@@ -170,6 +170,8 @@ class Endings:
             running.found_out = True
         for name, owner in found.items():
             state.shown.adopt(name, owner, cell)
+        if found and record.unbound:
+            record.unbound, record.passed = record.unbound - found.keys(), record.passed - found.keys()
         if names or before:
             record.given = record.given | names
             self._read_as_learned(record)

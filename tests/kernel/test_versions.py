@@ -129,3 +129,10 @@ def test_what_may_be_copied_and_what_never_changes(value: object, is_flat: bool,
 )
 def test_equality_is_exact(old: object, new: object, same: bool) -> None:
     assert equal_values(old, new) is same
+
+
+def test_a_name_it_may_bind_and_changes_through_sharing_stays_bound() -> None:
+    nb = notebook("v = [1, 2]", "s = iter(v)", "if len([]): v = [3]\nn = next(s, 0)")
+    assert nb.value("v") == [1, 2]
+    assert nb.scheduler.state.graph.learned["c"] == {"v"}
+    assert nb.all_fresh()
