@@ -354,6 +354,7 @@ class TailraceKernel(IPythonKernel):
             return None
         if self.interrupts.hit and isinstance(error, asyncio.CancelledError):
             error = KeyboardInterrupt()
+        shell.failed = result
         return Failure(type(error).__name__, str(error), list(shell._last_traceback or ()))
 
     async def _await_plain(self, pending: Any) -> Any:

@@ -59,9 +59,10 @@ class Runner:
 
     @contextmanager
     def cascade(self) -> Iterator[None]:
-        """What IPython sets up per cell and we once per cascade."""
+        """What IPython sets up per cell and we once per cascade. Frames of a failure before it go when it ends."""
         shell = self._shell
         hook = shell.displayhook
+        failures = shell.failures
         with shell.builtin_trap, shell.display_trap:
             hook.keeps = False
             try:
@@ -71,6 +72,9 @@ class Runner:
                 hook.count = None
                 hook.silenced = None
                 hook.exec_result = None
+                if shell.failures == failures > 0:
+                    shell.failures = 0
+                    shell.forget_failure()
 
     async def run(self, cell_id: str, payload: PythonCell | SqlCell | None, parent: dict[str, Any]) -> Ended:
         """`parent`: a message dict whose header names the cell; `execution_count` in it is its number, if it has one.
@@ -81,7 +85,6 @@ class Runner:
             return Ended("success", 0.0, None)
         shell = self._shell
         self._set_parent(parent)
-        sys.last_value = sys.last_traceback = None  # frames of the last failure may go
         count = parent.get("execution_count") or self._next_count()
         shell.displayhook.count = count
         source = payload.source if isinstance(payload, PythonCell) else payload.statement

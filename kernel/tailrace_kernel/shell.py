@@ -96,21 +96,36 @@ class TailraceShell(ZMQInteractiveShell):
     displayhook: CellDisplayHook
     compile: CellCompiler
     interrupts: Interrupts | None = None
+    failed: ExecutionResult | None = None  # the last that IPython itself has given for a failure
+    failures = 0  # counted, so that a run can tell whether the last one is its own
 
     def init_display_formatter(self) -> None:
         self.display_formatter = CellFormatter(parent=self)
         self.configurables.append(self.display_formatter)  # type: ignore[arg-type]
 
     def showtraceback(self, exc_tuple: Any = None, *args: Any, **options: Any) -> None:
+        self.failures += 1
         kind, error, frames = self._get_exc_info(exc_tuple)
         interrupted = self.interrupts is not None and self.interrupts.hit
         if interrupted and isinstance(error, asyncio.CancelledError):  # the reader pressed a key, and cancelled nothing
             kind, error = KeyboardInterrupt, KeyboardInterrupt().with_traceback(frames)
             exc_tuple = (kind, error, frames)
+        if isinstance(error, KeyboardInterrupt):
+            cut_handler(frames)
         if isinstance(error, BaseExceptionGroup):
             self._showtraceback(kind, error, format_group(error, frames))
             return
         super().showtraceback(exc_tuple, *args, **options)
+
+    def forget_failure(self) -> None:
+        """Let go of the frames of the last failure, which `%debug` looks at, and of all they hold."""
+        for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+            vars(sys).pop(name, None)
+        self.InteractiveTB.tb = None
+        self.SyntaxTB.last_syntax_error = None
+        if self.failed is not None:  # frames of IPython hold it as long as it holds them
+            self.failed.error_in_exec = self.failed.error_before_exec = None
+            self.failed = None
 
     def interrupted_result(self) -> ExecutionResult:
         """Of a cell that was stopped before IPython had a result to give."""
@@ -153,6 +168,15 @@ def user_frames(frames: TracebackType | None) -> TracebackType | None:
     while first is not None and _is_machinery(first.tb_frame):
         first = first.tb_next
     return first if first is not None else frames
+
+
+def cut_handler(frames: TracebackType | None) -> None:
+    """End the traceback of an interrupt where the user's code was: below are our signal handler and output path."""
+    while frames is not None and frames.tb_next is not None:
+        module = str(frames.tb_next.tb_frame.f_globals.get("__name__", ""))
+        if module.startswith("tailrace_kernel.") and not _is_machinery(frames.tb_frame):
+            frames.tb_next = None
+        frames = frames.tb_next
 
 
 def _is_machinery(frame: FrameType) -> bool:
