@@ -7,6 +7,7 @@ else both texts stay, the one of the file in a disabled cell below ours.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import count
 
 from msgspec.structs import replace
 
@@ -32,11 +33,13 @@ def merge_cells(base: Cells, ours: Cells, theirs: Cells) -> Merged:
     order = _order([cell.id for cell in base], [cell.id for cell in ours], [cell.id for cell in theirs])
     cells: list[StoredCell] = []
     conflicts: list[str] = []
+    taken = set(order)
     for cell_id in order:
         kept = _cell(before.get(cell_id), mine.get(cell_id), other.get(cell_id))
-        cells += kept
         if len(kept) > 1:
             conflicts.append(cell_id)
+            kept[1] = replace(kept[1], id=_free(kept[1].id, taken))
+        cells += kept
     return Merged(tuple(cells), tuple(conflicts))
 
 
@@ -81,6 +84,14 @@ def _cell(base: StoredCell | None, ours: StoredCell | None, theirs: StoredCell |
     raise AssertionError("every case is above")
 
 
+def _free(cell_id: str, taken: set[str]) -> str:
+    """This id, or with a number behind it one that no cell has; taken from now on."""
+    names = (cell_id if number == 1 else f"{cell_id}-{number}" for number in count(1))
+    free = next(name for name in names if name not in taken)
+    taken.add(free)
+    return free
+
+
 def _both(base: StoredCell, ours: StoredCell, theirs: StoredCell) -> list[StoredCell]:
     fields = {
         name: getattr(ours if getattr(ours, name) != getattr(base, name) else theirs, name)
@@ -90,7 +101,7 @@ def _both(base: StoredCell, ours: StoredCell, theirs: StoredCell) -> list[Stored
     code = merge(base.code, ours.code, theirs.code)
     if code is not None:
         return [replace(ours, code=code, **fields)]
-    copy = replace(theirs, id=f"{ours.id[:56]}-disk", mode="disabled", name="from the file", version=1)
+    copy = replace(theirs, id=f"{ours.id[:52]}-disk", mode="disabled", name="from the file", version=1)
     return [replace(ours, **fields), copy]
 
 

@@ -32,6 +32,7 @@ from tailrace_protocol.events import (
     ProjectSaved,
     PropertyChanged,
     PropertyDeleted,
+    ReadOnly,
     RunFinished,
     RunProgress,
     RunStarted,
@@ -188,6 +189,8 @@ def _fold_notebook(state: NotebookState, event: Event) -> None:
             state.set_graph(event.graph)
         case ProjectSaved():
             state.info = replace(state.info, path=event.path)
+        case ReadOnly():
+            state.read_only = event.reason
         case _:
             pass  # announcements: command:executing, input_requested, comm, … leave no trace in the state
 

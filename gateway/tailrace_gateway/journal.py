@@ -132,6 +132,10 @@ class FileJournal:
         """See RecordLog."""
         await self._quiet()
         self._close_segment()
+        self.release()
+
+    def release(self) -> None:
+        """Let go of the lock, of a journal that was only read."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1

@@ -9,26 +9,29 @@ import dataclasses
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
 from tailrace_gateway.blobs import Blobs
+from tailrace_gateway.cell_ids import same_cells
 from tailrace_gateway.clients import Client
 from tailrace_gateway.conversation import Reply
 from tailrace_gateway.document import Applied, Refused, commit, step
+from tailrace_gateway.durability import Durability
 from tailrace_gateway.execution import Execution
 from tailrace_gateway.exporting import export
 from tailrace_gateway.fold import fold
 from tailrace_gateway.history import OUTSIDE
 from tailrace_gateway.kernel_port import KernelFactory
-from tailrace_gateway.notebook_file import ChangedOnDisk, Written
-from tailrace_gateway.opening import take_outside_edit
+from tailrace_gateway.notebook_file import ChangedOnDisk, Contents, Written
+from tailrace_gateway.opening import is_saved, remember_file, remember_save, take_outside_edit
 from tailrace_gateway.pending import Pending, PendingTable
 from tailrace_gateway.queries import ask
-from tailrace_gateway.records import Answer, Saved
+from tailrace_gateway.records import Answer, Saved, StoredCell
 from tailrace_gateway.saving import Kept, Saving
-from tailrace_gateway.state import image, snapshot
+from tailrace_gateway.state import snapshot
 from tailrace_gateway.stream import Stream
 from tailrace_protocol.codec import ENCODERS, Encoding, to_builtins
 from tailrace_protocol.commands import (
@@ -66,7 +69,6 @@ from tailrace_protocol.events import (
     Event,
     ProjectChangedOnDisk,
     ProjectSaved,
-    ReadOnly,
     SessionConnected,
     SessionDisconnected,
 )
@@ -76,6 +78,7 @@ from tailrace_protocol.objects import KernelState, Member
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 10.0
+LAST_WRITES = 3  # attempts to write the file when the notebook is closed
 BUG = TailraceError(ErrorCode.INTERNAL, "The gateway has a bug: its log tells the story.")
 Work = Callable[[], Awaitable[None] | None]
 Effectful = (
@@ -89,13 +92,12 @@ class Notebook:
 
     def __init__(self, kept: Kept, kernels: KernelFactory, blobs: Blobs):
         self._state = kept.state
-        self._journal = kept.journal
         self._blobs = blobs
         self._inbox: asyncio.Queue[Work] = asyncio.Queue()
         self._clients: list[Client] = []
         self._stream = Stream(kept.state.info.id, kept.state.hash)
         self._encoded: dict[Encoding, tuple[int, bytes]] = {}
-        self._read_only = False
+        self._durability = Durability(self._state, kept.journal, self._publish, self.post)
         self._pendings = PendingTable(self._publish, lambda: self._state.revision, asyncio.get_running_loop().time)
         self._execution = Execution(
             self._state, self._publish, self.post, kernels, self._pendings, blobs.keep, self._outputs_settled
@@ -108,8 +110,9 @@ class Notebook:
             self._changed_outside,
             self._not_saved,
         )
+        self._conflicts = kept.conflicts
         self._actor = asyncio.create_task(self._run())
-        if self._state.saved is None or self._state.saved.revision != self._state.revision:
+        if not is_saved(self._state):
             self._saving.touch()
 
     @property
@@ -135,6 +138,16 @@ class Notebook:
     @property
     def name(self) -> str:
         return self._state.info.name
+
+    @property
+    def path(self) -> Path:
+        """The notebook file."""
+        return self._saving.path
+
+    @property
+    def saved_hash(self) -> str | None:
+        """SHA-256 of the file as it was last read or written."""
+        return self._state.saved.file_hash if self._state.saved is not None else None
 
     @property
     def kernel_state(self) -> KernelState:
@@ -194,17 +207,21 @@ class Notebook:
         """Returns when everything that is in the inbox now has been done."""
         await self._inbox.join()
 
-    async def close(self, code: int, reason: str, *, keep_kernel: bool = False) -> None:
-        """Write what is unwritten, end the kernel, close every socket with this code."""
+    async def close(self, code: int, reason: str, *, keep_kernel: bool = False, write: bool = True) -> None:
+        """Write what is unwritten (`write`), end the kernel, close every socket with this code."""
         await self.settle()
         await self._execution.stop(keep=keep_kernel)
+        for _ in range(LAST_WRITES if write else 0):  # one more when somebody else wrote the file just now
+            await self._saving.write()
+            await self.settle()
+            if not self._saving.is_due:
+                break
         await self._saving.close()
-        await self.settle()
         for client in self._clients:
             client.close(code, reason)
         self._actor.cancel()
         await asyncio.gather(self._actor, return_exceptions=True)
-        await self._journal.close()
+        await self._durability.close()
 
     def _publish(self, event: Event, *, with_hash: bool = False, folded: bool = False) -> None:
         """Everybody gets this event next. Document events are folded by `commit` already."""
@@ -242,6 +259,9 @@ class Notebook:
         client.begin(missed, self._stream.seq)
         self._clients.append(client)
         self._publish(SessionConnected(client=client.id, name=client.name, role=client.role, clients=self._members()))
+        if self._conflicts:  # found when the notebook was opened, before there was anybody to tell
+            self._publish(ProjectChangedOnDisk(conflicts=self._conflicts))
+            self._conflicts = ()
         self._execution.start()
 
     def _leave(self, client: Client) -> None:
@@ -313,21 +333,11 @@ class Notebook:
         self._pendings.seal(pending)
 
     async def _make_durable(self, outcome: Applied) -> Applied:
-        """The ack names the last document event, which follows `command:executing`. Raises read_only, disk_full.
-
-        After a failed write nothing is acknowledged until a new journal could be written.
-        """
-        if self._read_only:
-            await self._journal.renew(image(self._state))
-            self._read_only = False
+        """The ack names the last document event, which follows `command:executing`. Raises read_only, disk_full."""
+        await self._durability.ready()
         seq = self._stream.seq + (1 + len(outcome.events) if outcome.events else 0)
         applied = dataclasses.replace(outcome, record=replace(outcome.record, seq=seq))
-        try:
-            await self._journal.append(applied.record)
-        except TailraceError as error:
-            self._read_only = True
-            self._publish(ReadOnly(reason=error.message))
-            raise
+        await self._durability.append(applied.record)
         commit(self._state, applied)
         return applied
 
@@ -403,38 +413,56 @@ class Notebook:
     def _outputs_settled(self) -> None:
         self._saving.touch_outputs()
 
-    async def _was_saved(self, revision: int, written: Written) -> None:
+    async def _was_saved(self, revision: int, cells: tuple[StoredCell, ...], written: Written) -> None:
         self._pendings.arrived("saved")
-        saved = Saved(revision=revision, file_hash=written.file_hash)
-        if saved == self._state.saved:
+        self._durability.trouble("file", None)
+        if Saved(revision=revision, file_hash=written.file_hash) == self._state.saved:
             return
-        self._state.saved = saved
-        await self._journal.append(saved)
+        saved = remember_save(self._state, written.file_hash, revision=revision, cells=cells)
+        try:
+            await self._durability.append(saved)
+        except TailraceError:
+            return  # everybody has been told; the next segment begins with it
         current = revision == self._state.revision
         self._publish(ProjectSaved(revision=revision, path=self._state.info.path), with_hash=current)
-        if self._journal.wants_renewal():
-            await self._journal.renew(image(self._state))
+        await self._durability.compact()
 
     def _not_saved(self, error: TailraceError) -> None:
-        log.warning("notebook %s was not written: %s", self.id, error.message)
-        self._publish(ReadOnly(reason=error.message))
+        self._durability.trouble("file", error.message)
         self._pendings.arrived("saved")
 
     async def _changed_outside(self, changed: ChangedOnDisk) -> None:
         """Somebody else wrote the file: take it in as one step that can be undone, and say so."""
-        if changed.contents is None:
-            await self._saving.accept(changed)
-            self._publish(ProjectChangedOnDisk(conflicts=()))
+        if changed.contents is not None:
+            await self._take_outside(changed.contents, changed.file_hash or "")
+        elif changed.file_hash is not None:
+            name = self._state.info.path
+            self._not_saved(
+                TailraceError(
+                    ErrorCode.UNREADABLE_NOTEBOOK,
+                    f"{name} was changed elsewhere and cannot be read as a notebook. Repair or delete it; until then "
+                    "it is not written over, and your changes are kept in the journal.",
+                )
+            )
             return
+        here = same_cells(self._state.stored(), self._saving.base)
+        await self._saving.accept(changed)
+        self._durability.trouble("file", None)
+        if changed.contents is None:
+            self._publish(ProjectChangedOnDisk(conflicts=()))
+        if changed.contents is not None or not here:
+            self._saving.touch()  # a deleted file comes back only when it lacks something
+
+    async def _take_outside(self, contents: Contents, file_hash: str) -> None:
         command_id = secrets.token_hex(8)
-        outcome, conflicts = take_outside_edit(self._state, self._saving.base, changed.contents, command_id)
+        outcome, conflicts = take_outside_edit(self._state, self._saving.base, contents, command_id)
         if outcome is not None:
             applied = await self._make_durable(outcome)
             pending = self._pendings.begin("import", Cause(client=OUTSIDE, id=command_id))
             self._tell(applied)
             self._execution.take(applied.events, pending)
             self._pendings.seal(pending)
-        await self._saving.accept(changed)
+        await self._durability.append(remember_file(self._state, file_hash, contents.cells))
         self._publish(ProjectChangedOnDisk(conflicts=conflicts))
 
 

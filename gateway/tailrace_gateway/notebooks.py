@@ -11,6 +11,7 @@ from tailrace_gateway.journal import open_journal
 from tailrace_gateway.kernel_port import Hear, KernelPort
 from tailrace_gateway.kernel_process import LocalKernel
 from tailrace_gateway.library import Found, Library
+from tailrace_gateway.moved import adopt, remember_place
 from tailrace_gateway.notebook import Notebook
 from tailrace_gateway.notebook_file import NotebookFile
 from tailrace_gateway.opening import open_notebook
@@ -18,6 +19,7 @@ from tailrace_gateway.output_store import OutputStore
 from tailrace_gateway.saving import Kept
 from tailrace_gateway.state import image
 from tailrace_gateway.state_directory import notebook_directory
+from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.objects import NotebookInfo
 
 RESTART = 1012  # close code: reconnect
@@ -59,17 +61,31 @@ class Notebooks:
         file = NotebookFile(found.path)
         contents = await asyncio.to_thread(file.read)
         folder = notebook_directory(found.id, self._config.state_dir)
+        await self._leave_moved(file.file_hash or "")
+        await asyncio.to_thread(adopt, folder, found.path, file.file_hash or "")
         journal, recovered = await asyncio.to_thread(open_journal, folder)
         try:
             store = OutputStore(folder)
             info = NotebookInfo(id=found.id, path=found.shown, name=found.name, settings=contents.settings)
             kept = await asyncio.to_thread(store.load)
-            state = open_notebook(info, contents, file.file_hash or "", recovered, kept).state
-            await journal.renew(image(state))
+            opened = open_notebook(info, contents, file.file_hash or "", recovered, kept)
+            await journal.renew(image(opened.state))
+            await asyncio.to_thread(file.clear)
+            await asyncio.to_thread(remember_place, folder, found.path)
+        except OSError as error:
+            await journal.close()
+            raise TailraceError(ErrorCode.READ_ONLY, f"The state directory cannot be written: {error}.") from error
         except BaseException:
             await journal.close()
             raise
-        return Kept(state=state, journal=journal, file=file, store=store)
+        return Kept(opened.state, journal, file, store, opened.conflicts)
+
+    async def _leave_moved(self, file_hash: str) -> None:
+        """Close an open notebook whose file is gone and had these bytes: it is at another path now."""
+        for notebook_id, notebook in [*self._open.items()]:
+            if notebook.saved_hash == file_hash and not await asyncio.to_thread(notebook.path.exists):
+                del self._open[notebook_id]
+                await notebook.close(GONE, "the file was moved", write=False)
 
     def blobs(self, notebook_id: str) -> Blobs | None:
         return self._blobs.get(notebook_id)
@@ -80,7 +96,7 @@ class Notebooks:
         async with self._opening:
             notebook = self._open.pop(notebook_id, None)
             if notebook is not None:
-                await notebook.close(GONE, "the notebook was deleted")
+                await notebook.close(GONE, "the notebook was deleted", write=False)
             await asyncio.to_thread(self.library.delete, found)
             journal = notebook_directory(found.id, self._config.state_dir)
             await asyncio.to_thread(shutil.rmtree, journal, ignore_errors=True)

@@ -53,6 +53,19 @@ def remember_save(
     return state.saved
 
 
+def remember_file(state: NotebookState, file_hash: str, cells: tuple[StoredCell, ...]) -> Saved:
+    """The file holds these cells, which somebody else wrote and the state has taken in: the entry to append."""
+    state.base = cells
+    same = same_cells(cells, state.stored())
+    state.saved = Saved(revision=state.revision, file_hash=file_hash, cells=None if same else cells)
+    return state.saved
+
+
+def is_saved(state: NotebookState) -> bool:
+    """Does the file hold this revision?"""
+    return state.saved is not None and state.saved.revision == state.revision and state.saved.cells is None
+
+
 def take_outside_edit(
     state: NotebookState, base: Sequence[StoredCell], contents: Contents, command_id: str
 ) -> tuple[Applied | None, tuple[str, ...]]:
@@ -79,10 +92,7 @@ def _open_document(info: NotebookInfo, contents: Contents, file_hash: str, recov
     merged = merge_cells(ours if state.base is None else state.base, ours, contents.cells)
     if merged.cells != ours:
         commit(state, replace_cells(state, merged.cells, OUTSIDE, f"outside-{state.revision + 1}"))
-    if same_cells(merged.cells, contents.cells):
-        remember_save(state, file_hash)
-    else:
-        state.base = contents.cells
+    remember_file(state, file_hash, contents.cells)
     return Opened(state, merged.conflicts)
 
 
@@ -99,7 +109,7 @@ def _replayed(
     state.saved = saved
     if saved is None:
         return state
-    base = image.base if saved == image.saved else None
+    base = saved.cells
     seen = -1
     for entry in (None, *records):
         if isinstance(entry, Record):
@@ -108,7 +118,7 @@ def _replayed(
             continue
         seen = state.revision
         cells = state.stored()
-        if seen == saved.revision or same_cells(cells, on_disk):
+        if (seen == saved.revision and saved.cells is None) or same_cells(cells, on_disk):
             base = cells
     state.base = base
     return state

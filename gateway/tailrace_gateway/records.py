@@ -124,17 +124,21 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
     inverse: Operation
 
 
-class Saved(Struct, frozen=True, kw_only=True, tag="saved"):
-    """The notebook file holds this revision; `file_hash` is the SHA-256 of its bytes."""
+class Saved(Struct, frozen=True, kw_only=True, tag="saved", omit_defaults=True):
+    """The notebook file holds this revision; `file_hash` is the SHA-256 of its bytes.
+
+    `cells` is what the file holds when that is not the document of this revision: somebody else wrote it.
+    """
 
     revision: int
     file_hash: str
+    cells: tuple[StoredCell, ...] | None = None
 
 
 class Image(Struct, frozen=True, kw_only=True, tag="image", omit_defaults=True):
     """The whole document with its undo stacks and answers: the first record of a segment.
 
-    `base` is what the file holds (revision `saved.revision`) when that is not these cells: where a merge begins.
+    `saved.cells` is what the file holds when that is not these cells: where a merge begins.
     """
 
     revision: int
@@ -145,7 +149,6 @@ class Image(Struct, frozen=True, kw_only=True, tag="image", omit_defaults=True):
     redo: tuple[Step, ...] = ()
     answers: tuple[Answer, ...] = ()
     saved: Saved | None = None
-    base: tuple[StoredCell, ...] | None = None
 
 
 Entry = Image | Record | Saved

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from tailrace_gateway.conversation import Post
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 QUIET = 0.3  # seconds without a change until the file is written
 LATEST = 2.0  # seconds a change may wait
 POLL = 1.0  # seconds between two looks at the file
+SETTLE = 0.15  # seconds in which a file that somebody writes must stay the same before it is read
+SETTLES = 5  # looks at most
+AGAIN = 2.0  # seconds until a write that failed is tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Kept:
     journal: RecordLog
     file: NotebookFile
     store: OutputStore
+    conflicts: tuple[str, ...] = ()  # cells that were edited here and in the file since it was saved
 
 
 class Saving:
@@ -46,7 +51,7 @@ class Saving:
         kept: Kept,
         blob: Blob,
         post: Post,
-        saved: Callable[[int, Written], Awaitable[None]],
+        saved: Callable[[int, tuple[StoredCell, ...], Written], Awaitable[None]],
         changed: Callable[[ChangedOnDisk], Awaitable[None]],
         failed: Callable[[TailraceError], None],
     ):
@@ -63,8 +68,13 @@ class Saving:
         self._timer: asyncio.TimerHandle | None = None
         self._since: float | None = None  # time of the first change that is not written
         self._outputs_changed = False
+        self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._poller = self._spawn(self._poll())
+
+    @property
+    def path(self) -> Path:
+        return self._file.path
 
     @property
     def base(self) -> tuple[StoredCell, ...]:
@@ -73,10 +83,11 @@ class Saving:
 
     def touch(self) -> None:
         """Something changed that belongs into the file."""
+        if self._closed:
+            return
         now = self._loop.time()
         self._since = now if self._since is None else self._since
-        if self._timer is not None:
-            self._timer.cancel()
+        self._cancel_timer()
         delay = max(0.0, min(QUIET, self._since + LATEST - now))
         self._timer = self._loop.call_later(delay, self._start)
 
@@ -99,12 +110,14 @@ class Saving:
             try:
                 result = await asyncio.to_thread(self._writing(cells))
             except TailraceError as error:
+                self._since = self._loop.time()
+                self._timer = self._loop.call_later(AGAIN, self._start)
                 self._post(partial(self._failed, error))
                 return
             if isinstance(result, Written):
-                self._post(partial(self._saved, revision, result))
+                self._post(partial(self._saved, revision, cells, result))
             else:
-                self._post(partial(self._changed, result))
+                await self._take(result)
 
     def _writing(self, cells: tuple[StoredCell, ...]) -> Callable[[], Written | ChangedOnDisk]:
         state = self._state
@@ -137,8 +150,21 @@ class Saving:
             await asyncio.sleep(POLL)
             async with self._busy:
                 change = await asyncio.to_thread(self._look)
-            if change is not None:
-                self._post(partial(self._changed, change))
+                if change is not None:
+                    await self._take(change)
+
+    async def _take(self, change: ChangedOnDisk) -> None:
+        """Many editors empty a file before they fill it: believe what stays the same for a moment."""
+        for _ in range(SETTLES):
+            await asyncio.sleep(SETTLE)
+            again = await asyncio.to_thread(self._look)
+            if again is None:
+                self.touch()  # it is what it was: what we wanted to write may go
+                return
+            if again == change:
+                break
+            change = again
+        self._post(partial(self._changed, change))
 
     def _look(self) -> ChangedOnDisk | None:
         try:
@@ -153,12 +179,20 @@ class Saving:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    @property
+    def is_due(self) -> bool:
+        """Something is not in the file yet."""
+        return self._since is not None
+
     async def close(self) -> None:
-        """Write what is not written, and stop looking."""
+        """Stop looking, and write no more."""
+        self._closed = True
         self._poller.cancel()
-        if self._timer is not None:
-            self._timer.cancel()
-        await self.write()
+        self._cancel_timer()
         for task in [*self._tasks]:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()

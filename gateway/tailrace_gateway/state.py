@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from tailrace_gateway.answers import Answers
+from tailrace_gateway.cell_ids import same_cells
 from tailrace_gateway.history import History
 from tailrace_gateway.output_log import OutputLog
 from tailrace_gateway.records import Image, Saved, StoredCell
@@ -52,6 +53,7 @@ class NotebookState:
         "kernel",
         "order",
         "outputs",
+        "read_only",
         "revision",
         "run",
         "run_count",
@@ -75,6 +77,7 @@ class NotebookState:
         self.db: dict[str, Connection] = {}
         self.clients: tuple[Member, ...] = ()
         self.run: Run | None = None
+        self.read_only: str | None = None  # why changes cannot be written now
         self.run_count = 0
         self.runs: dict[str, int] = {}  # run id → its number, in order of appearance, from 1
         self.terminal_runs: dict[str, int] = {}  # cell id → number of the run of its last terminal status
@@ -82,7 +85,7 @@ class NotebookState:
         self.answers = Answers()
         self.texts = Texts()
         self.saved: Saved | None = None
-        self.base: tuple[StoredCell, ...] | None = None  # cells of revision `saved`, when the state has gone on
+        self.base: tuple[StoredCell, ...] | None = None  # the cells of the file that `saved` is about
         self.size = 0  # bytes of code in all cells
         self._hash: str | None = None
         for cell in cells:
@@ -205,6 +208,7 @@ def snapshot(state: NotebookState, *, epoch: str, seq: int) -> Snapshot:
         db=tuple(state.db[name] for name in sorted(state.db)),
         clients=state.clients,
         run=state.run,
+        read_only=state.read_only,
     )
 
 
@@ -216,6 +220,7 @@ def from_snapshot(frame: Snapshot) -> NotebookState:
     state.db = {connection.name: connection for connection in frame.db}
     state.clients = frame.clients
     state.run = frame.run
+    state.read_only = frame.read_only
     return state
 
 
@@ -230,9 +235,15 @@ def image(state: NotebookState) -> Image:
         undo=undo,
         redo=redo,
         answers=tuple(state.answers),
-        saved=state.saved,
-        base=None if state.saved is None or state.saved.revision == state.revision else state.base,
+        saved=_saved(state),
     )
+
+
+def _saved(state: NotebookState) -> Saved | None:
+    if state.saved is None or state.base is None:
+        return state.saved
+    elsewhere = not same_cells(state.base, state.stored())
+    return msgspec.structs.replace(state.saved, cells=state.base if elsewhere else None)
 
 
 def from_image(frame: Image, info: NotebookInfo) -> NotebookState:
@@ -241,7 +252,8 @@ def from_image(frame: Image, info: NotebookInfo) -> NotebookState:
     state = NotebookState(named, (new_cell(stored) for stored in frame.cells), revision=frame.revision)
     state.history = History(frame.undo, frame.redo)
     state.answers = Answers(frame.answers)
-    state.saved, state.base = frame.saved, frame.base
+    state.saved = frame.saved
+    state.base = frame.cells if frame.saved is None or frame.saved.cells is None else frame.saved.cells
     return state
 
 

@@ -310,7 +310,9 @@ class CommSent(Event, tag="comm", frozen=True, kw_only=True):
 
 
 class ReadOnly(Event, tag="read_only", frozen=True, kw_only=True):
-    reason: str
+    """Changes cannot be made durable, or not be saved to the file. Without `reason`: they can again."""
+
+    reason: str | None = None
 
 
 # control frames: never numbered
@@ -372,6 +374,7 @@ class Snapshot(Control, tag="snapshot", frozen=True, kw_only=True):
     db: tuple[Connection, ...]
     clients: tuple[Member, ...]
     run: Run | None = None
+    read_only: str | None = None
 
 
 TOPICS: dict[str, str] = {

@@ -457,7 +457,17 @@ async def test_nothing_is_acknowledged_that_is_not_durable(tmp_path: Path) -> No
     journal.room = 5
     notebook.submit(member, CellUpdate(id="q4", cell_id="b1", code="y = 4"))
     assert (await wire.until(lambda frame: frame.get("id") == "q4"))["type"] == "ack"
-    assert [frame["type"] for frame in wire.frames].count("read_only") == 1
+    told = [frame.get("reason") is not None for frame in wire.frames if frame["type"] == "read_only"]
+    assert told == [True, False], "told once, and once that it is over"
+    ack = next(frame for frame in wire.frames if frame.get("id") == "q4")
+    assert ack["seq"] == next(f for f in wire.frames if f.get("cause", {}).get("id") == "q4" and "cell" in f)["seq"]
+    journal.room = 0
+    notebook.submit(member, CellUpdate(id="q5", cell_id="b1", code="y = 5"))
+    assert (await wire.until(lambda frame: frame.get("id") == "q5"))["code"] == "disk_full"
+    assert json.loads(notebook.current("json")[1])["readOnly"]
+    journal.room = 5  # nobody sends anything: the notebook finds out by itself
+    await wire.until(lambda frame: frame["type"] == "read_only" and "reason" not in frame and frame["seq"] > ack["seq"])
+    assert "readOnly" not in json.loads(notebook.current("json")[1])
     assert state.cells["a1"].code == "x = 1"
     await notebook.close(1012, "")
     await writer

@@ -13,7 +13,7 @@ from tailrace_gateway.history import OUTSIDE
 from tailrace_gateway.journal import Recovered
 from tailrace_gateway.merge import merge
 from tailrace_gateway.notebook_file import Contents
-from tailrace_gateway.opening import Opened, open_notebook, remember_save, take_outside_edit
+from tailrace_gateway.opening import Opened, is_saved, open_notebook, remember_save, take_outside_edit
 from tailrace_gateway.output_store import KeptOutputs, OutputStore, kept_of
 from tailrace_gateway.records import Image, Record, Saved, StoredCell
 from tailrace_gateway.state import NotebookState, image
@@ -22,6 +22,12 @@ from tailrace_protocol.commands import CellUpdate, CreateCell, DeleteCell, MoveC
 from tailrace_protocol.objects import CellError, NotebookInfo, Settings, StreamOutput
 
 INFO = NotebookInfo(id="n1", path="n1.py", name="n1", settings=Settings())
+
+
+def test_the_copy_of_a_conflict_has_an_id_of_its_own() -> None:
+    base = cells(**{"a": "0", "a-disk": "older copy"})
+    merged = merge_cells(base, cells(**{"a": "1", "a-disk": "older copy"}), cells(**{"a": "2", "a-disk": "older copy"}))
+    assert [cell.id for cell in merged.cells] == ["a", "a-disk-2", "a-disk"]
 
 
 def cells(**codes: str) -> tuple[StoredCell, ...]:
@@ -100,7 +106,7 @@ def test_edits_of_both_sides_meet() -> None:
     assert opened.conflicts == ("a",)
     copy = opened.state.cells["a-disk"]
     assert (copy.mode, copy.name) == ("disabled", "from the file")
-    assert opened.state.saved == Saved(revision=0, file_hash="h0")  # the file is to be written
+    assert not is_saved(opened.state)
 
 
 def test_an_edit_of_the_file_while_the_notebook_is_open() -> None:

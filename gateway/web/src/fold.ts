@@ -60,7 +60,7 @@ export function load(snapshot: Snapshot): NotebookState {
     clients: snapshot.clients,
     run: snapshot.run,
     progress: snapshot.run && { runId: snapshot.run.runId, done: snapshot.run.done, total: snapshot.run.plan.length },
-    readOnly: undefined,
+    readOnly: snapshot.readOnly,
     conflicts: [],
     inputs: new Map(),
     clearing: new Set(),

@@ -781,7 +781,7 @@ export interface ReadOnly {
   notebookId: string;
   cause?: Cause;
   hash?: string;
-  reason: string;
+  reason?: string;
 }
 
 export interface Ack {
@@ -870,6 +870,7 @@ export interface Snapshot {
   db: Connection[];
   clients: Member[];
   run?: Run;
+  readOnly?: string;
 }
 
 export type Output = StreamOutput | DisplayOutput | ResultOutput | ErrorOutput;
