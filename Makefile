@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
+PEERS := "marimo>=0.25,<0.26" "ipykernel>=7.4,<8" "jupyter_server>=2.21,<3" "orjson>=3.11,<4"
 SOURCES := protocol kernel gateway tests benchmarks examples
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev install web types check test test-long bench screenshots clean
+.PHONY: help run dev install web types check test test-long peers bench screenshots clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +61,10 @@ test: $(INSTALLED_DEV) web ## every test of the short tier, in a real browser an
 test-long: $(INSTALLED_DEV) web ## the long tier, each suite by itself (SUITE=name for one); writes tests/long/RESULTS.json
 	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m tests.long.run $(SUITE)
+
+peers: ## install what the benchmarks compare with into an environment of its own (.venv-peers)
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip --disable-pip-version-check --quiet install $(PEERS)
 
 bench: $(INSTALLED_DEV) ## the benchmarks, side by side with peers where they are installed
 	$(BIN)/tailrace bench

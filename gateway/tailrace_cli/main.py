@@ -22,6 +22,7 @@ COMMANDS = {
     "check": "report what is wrong with notebooks; runs nothing",
     "kernel": "install the kernel; start, list and stop ones that outlive the terminal",
     "probe": "speak to a running kernel over ZeroMQ",
+    "bench": "run the benchmarks, beside peers where they are installed",
 }
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
