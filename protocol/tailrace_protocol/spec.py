@@ -49,7 +49,7 @@ def requests_table() -> str:
     def reply(kind: str) -> str:
         name = "".join(word.title() for word in kind.removesuffix("_request").split("_")) + "Reply"
         struct = getattr(kernel_messages, name, None)
-        return _fields(struct) if struct else "–"
+        return fields_of(struct) if struct else "–"
 
     rows = _rows(kernel_messages.REQUESTS, glossary.REQUESTS)
     return _table(
@@ -98,7 +98,7 @@ def _rows(
 ) -> Iterator[tuple[str, str, str]]:
     for kind, struct in structs.items():
         assert kind in meanings, f"glossary.py has no sentence for {kind}: write one"
-        yield f"`{kind}`", _fields(struct, frozenset(hidden)), meanings[kind]
+        yield f"`{kind}`", fields_of(struct, frozenset(hidden)), meanings[kind]
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -106,7 +106,8 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("\n", " ") for cell in line) + " |" for line in lines)
 
 
-def _fields(struct: Struct, hidden: frozenset[str] = frozenset()) -> str:
+def fields_of(struct: Struct, hidden: frozenset[str] = frozenset()) -> str:
+    """The fields of a struct in one line of Markdown; an optional one has a question mark."""
     described = types.type_info(struct)
     assert isinstance(described, types.StructType)
     always = not struct.__struct_config__.omit_defaults

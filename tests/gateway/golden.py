@@ -44,14 +44,18 @@ def log(make: Callable[[], Log]) -> Callable[[], Log]:
     return make
 
 
-def start() -> ev.Snapshot:
-    """Two Python cells and one of SQL; nothing has been run."""
-    stored = (
+def stored() -> tuple[StoredCell, ...]:
+    """Two Python cells and one of SQL."""
+    return (
         StoredCell(id="a1", type="python", code="x = 5"),
         StoredCell(id="b2", type="python", code="y = x + 1\nprint(y)"),
         StoredCell(id="c3", type="sql", code="-- connection: pg  result: rows\nSELECT 1"),
     )
-    return snapshot(open_state(NOTEBOOK, stored), epoch=EPOCH, seq=100)
+
+
+def start() -> ev.Snapshot:
+    """Nothing has been run."""
+    return snapshot(open_state(NOTEBOOK, stored()), epoch=EPOCH, seq=100)
 
 
 def cell(cell_id: str, code: str = "", **fields: Any) -> Cell:
@@ -274,9 +278,28 @@ def kernel_and_project() -> Log:
         ev.ProjectLoaded(path="sales.py", graph=Graph(edges=(), cycles=(), version=2)),
         ev.ProjectChangedOnDisk(conflicts=("a1",)),
         ev.NotebookUpdated(name="Sales", settings=Settings(auto_run=False, cutoff=True)),
-        ev.ReadOnly(reason="disk_full"),
+        ev.ReadOnly(reason="Changes cannot be made durable: the disk is full. Free some space; nothing was changed."),
         ev.InputRequested(cell_id="a1", prompt="?", password=False, request_id="q1"),
         ev.CommSent(comm_id="w1", phase="open", data={"v": 1}),
+    ]
+
+
+@log
+def announcements_leave_no_trace() -> Log:
+    cause = ev.Cause(client="ann", id="c7")
+    return [
+        ev.CommandExecuting(command="run_cell", id="c7", client="ann", cell_id="a1", cause=cause),
+        ev.CommandFailed(
+            command="run_cell",
+            id="c7",
+            client="ann",
+            cell_id="a1",
+            cause=cause,
+            code="kernel_dead",
+            message="There is no kernel. Restart it; nothing is re-run by itself.",
+        ),
+        ev.ReadOnly(reason="The disk is full."),
+        ev.ReadOnly(),
     ]
 
 
