@@ -1,11 +1,13 @@
 /** The header of a notebook: name, progress, chips, and the line of actions with the database. */
 
 import { Brand } from "./brand";
+import { CellLink } from "./cell_link";
 import { duration } from "./cell_state";
 import { ConnectionChip, KernelChip } from "./chips";
 import { useNotebook } from "./context";
 import { DbField } from "./db_field";
 import { Icon } from "./icons";
+import { PanelButtons } from "./panel_place";
 import { RunAll } from "./run_all";
 import { ThemeButton } from "./theme_button";
 
@@ -29,7 +31,8 @@ export function Bar() {
         <button onClick={() => notebook.runStale()}>
           <Icon name="stale" /> Run stale
         </button>
-        <AutoRun />
+        <Switches />
+        <PanelButtons />
         <span class="spacer" />
         <DbField />
       </div>
@@ -37,16 +40,27 @@ export function Bar() {
   );
 }
 
-function AutoRun() {
+function Switches() {
   const notebook = useNotebook();
-  const on = notebook.store.info.value.settings.autoRun;
+  const { autoRun, lazy } = notebook.store.info.value.settings;
   return (
-    <button
-      class="switch" role="switch" aria-checked={on} aria-label="Auto-run"
-      title="Run a cell by itself when you stop typing for 1.5 seconds"
-      onClick={() => notebook.setNotebook({ autoRun: !on })}
-    >
-      <span class="switch-track" aria-hidden="true" /> Auto-run
+    <>
+      <Switch
+        name="Auto-run" on={autoRun} flip={() => notebook.setNotebook({ autoRun: !autoRun })}
+        title="Run a cell by itself when you stop typing for 1.5 seconds"
+      />
+      <Switch
+        name="Lazy" on={lazy} flip={() => notebook.setNotebook({ lazy: !lazy })}
+        title="Mark what depends on a run as stale, instead of running it"
+      />
+    </>
+  );
+}
+
+function Switch({ name, on, title, flip }: { name: string; on: boolean; title: string; flip: () => void }) {
+  return (
+    <button class="switch" role="switch" aria-checked={on} aria-label={name} title={title} onClick={flip}>
+      <span class="switch-track" aria-hidden="true" /> {name}
     </button>
   );
 }
@@ -55,13 +69,12 @@ function Progress() {
   const { store } = useNotebook();
   const progress = store.progress.value;
   if (!progress || progress.total < 2) return <span class="progress" data-testid="progress" />;
-  const current = progress.current === undefined ? 0 : store.order.value.indexOf(progress.current) + 1;
   return (
     <span class="progress" data-testid="progress">
       <progress max={progress.total} value={progress.done} aria-label="Progress of the run" />
       {progress.done} of {progress.total}
-      {current > 0 && `, cell ${current}`}
-      {progress.expectedSeconds !== undefined && progress.expectedSeconds >= 1 && `, about ${duration(progress.expectedSeconds)}`}
+      {progress.current !== undefined && <span>at <CellLink cellId={progress.current} /></span>}
+      {progress.expectedSeconds !== undefined && progress.expectedSeconds >= 1 && `about ${duration(progress.expectedSeconds)} in all`}
     </span>
   );
 }

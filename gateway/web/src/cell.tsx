@@ -17,6 +17,7 @@ import { Outputs } from "./outputs/view";
 import { ProblemNote } from "./problem_note";
 import type { Cell, Diagnostic } from "./protocol";
 import { StdinPrompt } from "./stdin_prompt";
+import { hiddenOutputs, toggleOutput } from "./view_settings";
 
 export const CellView = memo(function CellView({ cellId, number }: { cellId: string; number: number }) {
   const notebook = useNotebook();
@@ -45,16 +46,12 @@ function Present({ signal, number }: { signal: ReadonlySignal<Cell>; number: num
     <section
       class="cell" ref={section} id={`cell-${id}`} tabIndex={-1}
       data-cell-id={id} data-status={cell.status} data-type={cell.type} data-mode={cell.mode}
-      data-edited={draft.edited.value || undefined}
+      data-output={hiddenOutputs.value.has(id) ? "hidden" : undefined} data-edited={draft.edited.value || undefined}
       aria-label={`Cell ${number}, ${TYPE_WORDS[cell.type]}, ${state.word}`}
-      onKeyDown={(event) => {
-        if (event.key !== "Enter" || event.target !== section.current) return;
-        event.preventDefault();
-        notebook.focus(id);
-      }}
       onFocusIn={() => {
         clearTimeout(leave.current);
         notebook.focused.value = id;
+        notebook.selected = id;
       }}
       onFocusOut={() => {
         leave.current = setTimeout(() => {
@@ -71,6 +68,9 @@ function Present({ signal, number }: { signal: ReadonlySignal<Cell>; number: num
       <Diagnostics diagnostics={cell.diagnostics} own={id} draft={draft} gotoLine={gotoLine} />
       <ProblemNote place={id} />
       <StdinPrompt cellId={id} />
+      {hiddenOutputs.value.has(id) && cell.outputs.length > 0 && (
+        <button class="quiet folded" onClick={() => toggleOutput(id)}>Show the output</button>
+      )}
       {(cell.outputs.length > 0 || cell.omittedBytes !== undefined) && (
         <Outputs outputs={cell.outputs} omittedBytes={cell.omittedBytes} gotoLine={gotoLine} />
       )}

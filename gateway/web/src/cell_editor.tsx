@@ -2,6 +2,7 @@
 
 import { useEffect, useRef } from "preact/hooks";
 
+import { splitCell } from "./cell_actions";
 import { useNotebook } from "./context";
 import type { Editor } from "./editor";
 import type { CellType } from "./protocol";
@@ -52,6 +53,8 @@ export function CellEditor({ cellId, type, onFocus, onBlur, autofocus, onReady }
         },
         run: () => notebook.runCell(cellId),
         runAndAdvance: () => notebook.runAndAdvance(cellId),
+        runAndInsert: () => notebook.runAndInsert(cellId),
+        split: (before, after) => splitCell(notebook, cellId, before, after),
         escaped: () => {
           draft.cancel();
           host.closest<HTMLElement>("section")?.focus();
@@ -76,6 +79,9 @@ export function CellEditor({ cellId, type, onFocus, onBlur, autofocus, onReady }
         focusWhenReady = true;
         if (editor.current) editor.current.view.focus();
         else void make();
+      },
+      select() {
+        host.closest<HTMLElement>("section")?.focus();
       },
       setText(text) {
         if (editor.current) editor.current.setText(text);

@@ -44,6 +44,7 @@ export interface Sentence {
 /** Why the cell is as it is, when that is not plain from the word. */
 export function reasonOf(cell: Cell): Sentence | undefined {
   const { reason, status } = cell;
+  if (cell.diagnostics.some((one) => one.kind === reason?.code && reason.code === "cycle")) return undefined; // said below the code, with advice
   if (!reason || status === "queued" || status === "running" || status === "success") return undefined;
   const words = phrase(reason);
   return words === undefined ? undefined : { text: words, cells: (reason.fromCells ?? []).filter((id) => id !== cell.id) };

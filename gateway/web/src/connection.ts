@@ -51,7 +51,12 @@ const CLOSED: Readonly<Record<number, readonly [code: string, message: string]>>
   4404: ["unknown_notebook", "There is no notebook with this id any more."],
 };
 
+/** Sees every frame that goes out or comes in, while somebody looks. */
+export type Tap = (direction: "in" | "out", frame: object) => void;
+
 export class Connection {
+  /** Undefined while nobody looks: then a frame costs one comparison more. */
+  tap: Tap | undefined;
   readonly state = signal<ConnectionState>("connecting");
   /** When the next attempt starts, in the clock of `Timers.now`; undefined unless lost. */
   readonly retryAt = signal<number | undefined>(undefined);
@@ -113,7 +118,7 @@ export class Connection {
   /** False if there is no live socket: the caller keeps the frame. */
   send(frame: Command): boolean {
     if (this.state.value !== "live" || !this.socket) return false;
-    this.socket.send(JSON.stringify(frame));
+    this.transmit(this.socket, frame);
     return true;
   }
 
@@ -128,8 +133,13 @@ export class Connection {
     const attach = this.hooks.attach();
     this.attachId = `attach-${++this.counter}-${Math.floor(this.ports.random() * 1e9)}`;
     this.since = attach.since;
-    this.socket?.send(JSON.stringify({ type: "attach", id: this.attachId, ...attach }));
+    if (this.socket) this.transmit(this.socket, { type: "attach", id: this.attachId, ...attach });
     this.timer(PATIENCE, () => this.drop("The gateway did not answer to attach."));
+  }
+
+  private transmit(socket: Socket, frame: object): void {
+    this.tap?.("out", frame);
+    socket.send(JSON.stringify(frame));
   }
 
   private receive(data: unknown): void {
@@ -138,6 +148,7 @@ export class Connection {
     const socket = this.socket;
     for (const frame of Array.isArray(frames) ? frames : [frames]) {
       if (this.socket !== socket) return; // a frame of this batch made us drop the socket
+      this.tap?.("in", frame);
       this.one(frame);
     }
   }

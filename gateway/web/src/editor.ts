@@ -6,10 +6,12 @@ import { python } from "@codemirror/lang-python";
 import { PostgreSQL, sql } from "@codemirror/lang-sql";
 import { bracketMatching, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { Annotation, Compartment, EditorState, type Extension, Prec } from "@codemirror/state";
-import { drawSelection, EditorView, keymap } from "@codemirror/view";
+import { drawSelection, EditorView, keymap, lineNumbers } from "@codemirror/view";
+import { effect } from "@preact/signals";
 import { classHighlighter } from "@lezer/highlight";
 
 import type { CellType } from "./protocol";
+import { lineNumbersShown } from "./view_settings";
 
 export interface EditorHooks {
   changed(text: string): void;
@@ -17,6 +19,9 @@ export interface EditorHooks {
   blurred(): void;
   run(): void;
   runAndAdvance(): void;
+  runAndInsert(): void;
+  /** The text before the cursor stays, the text after it becomes the next cell. */
+  split(before: string, after: string): void;
   escaped(): void;
   /** Names that fit here, from the running kernel; positions in code points. */
   complete(code: string, cursor: number): Promise<Record<string, unknown> | undefined>;
@@ -37,15 +42,22 @@ const NAMES: Readonly<Record<CellType, string>> = { python: "Python code", sql: 
 
 export function createEditor(parent: HTMLElement, text: string, type: CellType, hooks: EditorHooks): Editor {
   const language = new Compartment();
+  const numbers = new Compartment();
   const view = new EditorView({
     parent,
-    state: EditorState.create({ doc: text, extensions: [keys(hooks), shared(hooks), language.of(languageOf(type, hooks))] }),
+    state: EditorState.create({ doc: text, extensions: [keys(hooks), shared(hooks), numbers.of([]), language.of(languageOf(type, hooks))] }),
   });
   const setType = (next: CellType) => {
     view.dispatch({ effects: language.reconfigure(languageOf(next, hooks)) });
     if (next === "markdown") void colourMarkdown(view, language);
   };
   if (type === "markdown") void colourMarkdown(view, language);
+  const stop = effect(() => {
+    const shown = lineNumbersShown.value ? lineNumbers() : [];
+    view.dispatch({ effects: numbers.reconfigure(shown) });
+  });
+  const destroy = view.destroy.bind(view);
+  view.destroy = () => (stop(), destroy());
   return { view, setType, setText: (next) => replaceText(view, next) };
 }
 
@@ -55,8 +67,11 @@ function keys(hooks: EditorHooks): Extension {
     Prec.highest(
       keymap.of([
         { key: "Shift-Enter", run: () => (hooks.runAndAdvance(), true) },
+        { key: "Alt-Enter", run: () => (hooks.runAndInsert(), true) },
         { key: "Mod-Enter", run },
         { key: "Ctrl-Enter", run },
+        { key: "Ctrl-Shift--", run: (view) => (splitAtCursor(view, hooks), true) },
+        { key: "Ctrl-Shift-_", run: (view) => (splitAtCursor(view, hooks), true) },
         { key: "Escape", run: (view) => completionStatus(view.state) === null && (hooks.escaped(), true) },
       ]),
     ),
@@ -69,6 +84,12 @@ function keys(hooks: EditorHooks): Extension {
       indentWithTab,
     ]),
   ];
+}
+
+function splitAtCursor(view: EditorView, hooks: EditorHooks): void {
+  const text = view.state.doc.toString();
+  const at = view.state.selection.main.head;
+  hooks.split(text.slice(0, at).replace(/\n$/, ""), text.slice(at).replace(/^\n/, ""));
 }
 
 function shared(hooks: EditorHooks): Extension {

@@ -22,6 +22,9 @@ const PATHS = {
   restart: <path d="M12.6 8A4.6 4.6 0 1 1 11 4.5M11.2 2v2.8H8.4" />,
   database: <path d="M3.5 4.5c0-1 2-1.8 4.5-1.8s4.5.8 4.5 1.8-2 1.8-4.5 1.8-4.5-.8-4.5-1.8zm0 0v7c0 1 2 1.8 4.5 1.8s4.5-.8 4.5-1.8v-7M3.5 8c0 1 2 1.8 4.5 1.8s4.5-.8 4.5-1.8" />,
   notebook: <path d="M4.5 2.8h7a1 1 0 0 1 1 1v8.4a1 1 0 0 1-1 1h-7zM6.5 2.8v10.4M3 5.2h2M3 8h2M3 10.8h2" />,
+  panel: <path d="M2.8 3.5h10.4v9H2.8zM9.2 3.5v9" />,
+  command: <path d="M3.5 4.5h9M3.5 8h9M3.5 11.5h5" />,
+  menu: <path d="M4 8h.01M8 8h.01M12 8h.01" stroke-width="2.4" />,
 } as const;
 
 export type IconName = keyof typeof PATHS;

@@ -15,7 +15,11 @@ export function Markdown({ cell, onReady }: { cell: Cell; onReady: (editor: Edit
   const open = editing.value || blank;
   useEffect(() => {
     if (open) return undefined;
-    return notebook.mounted(cell.id, { focus: () => (editing.value = true), setText: () => undefined });
+    return notebook.mounted(cell.id, {
+      focus: () => (editing.value = true),
+      select: () => document.getElementById(`cell-${cell.id}`)?.focus(),
+      setText: () => undefined,
+    });
   }, [open]);
   if (open)
     return (

@@ -12,9 +12,16 @@ import type { Ack, Cell, CellType, Command, Error as Refusal, Event, SetCell, Se
 import { clientFor, HttpError, pageKey, randomId, rest } from "./session";
 import { Store } from "./store";
 
+/** edit: the keys write in the editor. command: they act on the cell. */
+export type Mode = "edit" | "command";
+export type PanelName = "outline" | "variables" | "graph" | "schema" | "messages";
+
 /** What a mounted cell lets the notebook do with it. */
 export interface CellHandle {
+  /** The editor takes the keys. */
   focus(): void;
+  /** The cell itself takes the keys. */
+  select(): void;
   setText(text: string): void;
 }
 
@@ -38,14 +45,23 @@ export class Notebook {
   readonly focused = signal<string | undefined>(undefined);
   /** A deletion of this tab that is the last thing it did to the document: undo takes it back. */
   readonly deletion = signal<string | undefined>(undefined);
+  /** Cells with effects outside that "Run all" would run too: a person is asked. */
+  readonly asksToRun = signal<readonly string[] | undefined>(undefined);
+  readonly panel = signal<PanelName | undefined>(undefined);
+  readonly overlay = signal<"palette" | "help" | undefined>(undefined);
+  /** The cell that had the focus last, also when the focus is in a panel or nowhere. */
+  selected: string | undefined;
   private readonly drafts = new Map<string, Draft>();
   private readonly handles = new Map<string, CellHandle>();
-  private readonly created = new Set<string>();
+  private readonly goTo = new Map<string, Mode>(); // commands whose cell, or the one after it, takes the focus
   private readonly settleAt = new Map<string, number>();
-  private wantsFocus: string | undefined;
+  private wantsFocus: { cellId: string; mode: Mode } | undefined;
   private readonly questions = new Map<string, (result: Record<string, unknown> | undefined) => void>();
   private startOver = false;
   private divergedAt = -Infinity;
+  /** Somebody asked for a new kernel: what the old one takes with it is no surprise. */
+  private restarting = false;
+  private agreed = "";
 
   static async open(id: string): Promise<Notebook> {
     const [snapshot, client] = await Promise.all([
@@ -106,17 +122,37 @@ export class Notebook {
 
   // Commands
 
-  createCell(cellType: CellType, afterCellId: string | null): void {
-    this.created.add(this.edit({ type: "create_cell", cellType, afterCellId }));
+  createCell(cellType: CellType, afterCellId: string | null, mode: Mode = "edit", code?: string): void {
+    this.goTo.set(this.edit({ type: "create_cell", cellType, afterCellId, ...(code !== undefined && { code }) }), mode);
   }
 
-  deleteCell(cellId: string): void {
+  deleteCell(cellId: string, mode: Mode = "edit"): void {
     this.drafts.get(cellId)?.sent(); // what was typed goes with the cell
-    this.edit({ type: "delete_cell", cellId });
+    this.goTo.set(this.edit({ type: "delete_cell", cellId }), mode);
   }
 
+  /** Take back the last thing that this tab did to the document, text of a cell included. */
   undo(): void {
+    this.saveAll();
     this.edit({ type: "undo" });
+  }
+
+  redo(): void {
+    this.edit({ type: "redo" });
+  }
+
+  save(): void {
+    this.saveAll();
+    this.outbox.add({ type: "save" });
+  }
+
+  /** Give a cell another text, as if it had been typed. */
+  setCode(cellId: string, code: string): void {
+    const draft = this.draft(cellId);
+    if (!draft) return;
+    draft.input(code);
+    draft.blur();
+    this.handles.get(cellId)?.setText(code);
   }
 
   /** `by` is -1 for up, 1 for down; does nothing at the ends. */
@@ -160,13 +196,25 @@ export class Notebook {
     else this.createCell("python", cellId);
   }
 
+  runAndInsert(cellId: string): void {
+    this.runCell(cellId);
+    this.createCell("python", cellId);
+  }
+
   /** Cells that write outside the notebook, in document order. */
   cellsWithOutsideEffects(): string[] {
     const { order, cells } = this.store.now;
     return order.filter((id) => cells.get(id)?.outsideEffects?.length && cells.get(id)?.mode !== "disabled");
   }
 
-  runAll(): void {
+  /** Asks first, once for each set of cells that act outside; `agreed` are those that somebody just said yes to. */
+  runAll(agreed?: readonly string[]): void {
+    const outside = this.cellsWithOutsideEffects();
+    if (agreed) this.agreed = agreed.join();
+    if (outside.length > 0 && this.agreed !== outside.join()) {
+      this.asksToRun.value = outside;
+      return;
+    }
     this.saveAll();
     this.outbox.add({ type: "run_all" });
   }
@@ -201,7 +249,8 @@ export class Notebook {
     return this.ask({ type: "complete", cellId, code, cursor });
   }
 
-  private ask(question: NewCommand): Promise<Record<string, unknown> | undefined> {
+  /** Ask something that changes nothing; undefined when there is no answer to be had. */
+  ask(question: NewCommand): Promise<Record<string, unknown> | undefined> {
     return new Promise((resolve) => this.questions.set(this.outbox.add(question, true), resolve));
   }
 
@@ -209,7 +258,7 @@ export class Notebook {
   retry(problemId: string, command: Command["type"], cellId: string): void {
     if (command === "cell_update" && !this.outbox.has(problemId)) {
       this.outbox.dismiss(problemId);
-      this.save(cellId, this.draft(cellId)?.sent() ?? "");
+      this.saveCode(cellId, this.draft(cellId)?.sent() ?? "");
     } else {
       this.outbox.retry(problemId);
     }
@@ -228,7 +277,7 @@ export class Notebook {
     const draft = new Draft(
       {
         ...timers,
-        save: (text) => this.save(cellId, text),
+        save: (text) => this.saveCode(cellId, text),
         runIfStill: (text) => void this.runIfStill(cellId, text),
         mayRun: () => this.store.now.notebook.settings.autoRun && this.connection.state.peek() === "live",
         cell: () => this.cell(cellId),
@@ -241,24 +290,25 @@ export class Notebook {
 
   mounted(cellId: string, handle: CellHandle): () => void {
     this.handles.set(cellId, handle);
-    if (this.wantsFocus === cellId) this.focus(cellId);
+    if (this.wantsFocus?.cellId === cellId) this.focus(cellId, this.wantsFocus.mode);
     return () => {
       if (this.handles.get(cellId) === handle) this.handles.delete(cellId);
     };
   }
 
-  /** Focus the editor of a cell, now or as soon as it is there. */
-  focus(cellId: string): void {
+  /** Focus the editor of a cell, or the cell itself, now or as soon as it is there. */
+  focus(cellId: string, mode: Mode = "edit"): void {
     const handle = this.handles.get(cellId);
-    this.wantsFocus = handle ? undefined : cellId;
-    handle?.focus();
+    this.wantsFocus = handle ? undefined : { cellId, mode };
+    if (mode === "edit") handle?.focus();
+    else handle?.select();
   }
 
   private cell(cellId: string): Cell | undefined {
     return this.store.cell(cellId)?.peek();
   }
 
-  private save(cellId: string, code: string): void {
+  private saveCode(cellId: string, code: string): void {
     if (this.outbox.codeFor(cellId) === undefined && this.cell(cellId)?.code === code) return;
     this.edit({ type: "cell_update", cellId, code });
   }
@@ -362,16 +412,21 @@ export class Notebook {
 
   /** Move the focus with the cells that this tab creates, and away from one that goes. */
   private follow(event: Event, before: NotebookState): void {
-    if (event.type === "cell_created" && event.cause?.client === this.client && this.created.delete(event.cause.id)) {
-      this.focus(event.cellId);
+    if (event.type === "cell_created" && event.cause?.client === this.client && this.goTo.has(event.cause.id)) {
+      this.focus(event.cellId, this.goTo.get(event.cause.id));
+      this.goTo.delete(event.cause.id);
+    } else if (event.type === "command:executing") {
+      this.restarting ||= event.command === "restart_kernel";
+    } else if (event.type === "kernel_status") {
+      this.restarting &&= event.state !== "idle" && event.state !== "dead";
     } else if (event.type === "command:failed" && event.client === this.client) {
-      this.outbox.failedLater(event);
+      if (!(this.restarting && event.code === "kernel_dead" && event.command !== "restart_kernel")) this.outbox.failedLater(event);
     } else if (event.type === "cell_deleted" && this.focused.peek() === event.cellId) {
       const order = this.store.order.peek();
       const at = before.order.indexOf(event.cellId);
       const next = [...before.order.slice(at + 1), ...before.order.slice(0, Math.max(at, 0)).reverse()].find((id) => order.includes(id));
       this.focused.value = undefined;
-      if (next !== undefined) this.focus(next);
+      if (next !== undefined) this.focus(next, this.goTo.get(event.cause?.id ?? "") ?? "edit");
     }
   }
 

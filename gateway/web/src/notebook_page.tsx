@@ -7,10 +7,13 @@ import { AddStrip, InsertStrip } from "./add_strip";
 import { Bar } from "./bar";
 import { CellView } from "./cell";
 import { loadEditor } from "./cell_editor";
+import { listenForKeys } from "./command_mode";
 import { NotebookContext, useNotebook } from "./context";
 import { LoginForm, LoginPage } from "./login_page";
 import { Notebook } from "./notebook";
 import { Note } from "./note";
+import { Overlay } from "./overlay_place";
+import { PanelPlace } from "./panel_place";
 import { ProblemNote } from "./problem_note";
 import { HttpError } from "./session";
 import { UndoNote } from "./undo_note";
@@ -46,6 +49,7 @@ export function NotebookPage({ id }: { id: string }) {
 
 function Opened() {
   const notebook = useNotebook();
+  useEffect(() => listenForKeys(notebook), [notebook]);
   const order = notebook.store.order.value;
   return (
     <>
@@ -64,6 +68,8 @@ function Opened() {
         <AddStrip />
       </main>
       <UndoNote />
+      <PanelPlace />
+      <Overlay />
       <div class="unseen" aria-live="polite" data-testid="announcer">{notebook.announcement.value}</div>
     </>
   );

@@ -1,6 +1,5 @@
 /** "Run all". Cells with effects outside the notebook run too, so the page asks first, once for each set of them. */
 
-import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
 import { CellLinks } from "./cell_link";
@@ -9,26 +8,18 @@ import { Icon } from "./icons";
 
 export function RunAll() {
   const notebook = useNotebook();
-  const asked = useSignal<readonly string[] | undefined>(undefined);
-  const agreed = useRef("");
-  const run = () => {
-    const outside = notebook.cellsWithOutsideEffects();
-    if (outside.length === 0 || agreed.current === outside.join()) notebook.runAll();
-    else asked.value = outside;
-  };
+  const asked = notebook.asksToRun.value;
   const answer = (yes: boolean) => {
-    if (yes) {
-      agreed.current = asked.value?.join() ?? "";
-      notebook.runAll();
-    }
-    asked.value = undefined;
+    const cells = notebook.asksToRun.peek();
+    notebook.asksToRun.value = undefined;
+    if (yes && cells) notebook.runAll(cells);
   };
   return (
     <>
-      <button class="primary" onClick={run}>
+      <button class="primary" onClick={() => notebook.runAll()}>
         <Icon name="run" /> Run all
       </button>
-      {asked.value && <Question cells={asked.value} answer={answer} />}
+      {asked && <Question cells={asked} answer={answer} />}
     </>
   );
 }

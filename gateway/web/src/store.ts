@@ -19,6 +19,7 @@ export class Store {
   readonly db = this.part((state) => state.db);
   readonly clients = this.part((state) => state.clients);
   readonly progress = this.part((state) => state.progress);
+  readonly edges = this.part((state) => state.graph.edges);
   readonly inputs = this.part((state) => state.inputs);
   readonly readOnly = this.part((state) => state.readOnly);
   readonly conflicts = this.part((state) => state.conflicts);

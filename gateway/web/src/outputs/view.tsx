@@ -68,14 +68,14 @@ function Failure({ output, gotoLine }: { output: ErrorOutput; gotoLine: (line: n
   return (
     <div class={`output failure ${waiting ? "waiting" : ""}`} data-kind="error">
       <p class="error-line">
-        <strong>{ename}</strong>: <LinkedText text={evalue} />
+        <strong>{waiting ? "Not run" : ename}</strong>: <LinkedText text={evalue} />
         {line !== undefined && (
           <button class="quiet" onClick={() => gotoLine(line)}>
             line {line}
           </button>
         )}
       </p>
-      {traceback.length > 0 && (
+      {!waiting && traceback.length > 0 && (
         <details>
           <summary>Traceback</summary>
           <div class="traceback" ref={details} />

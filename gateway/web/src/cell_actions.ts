@@ -1,0 +1,73 @@
+/** What is made of several commands on cells: merge, split, copy and paste, insert above. Knows the notebook's commands only. */
+
+import type { Notebook } from "./notebook";
+import type { CellType } from "./protocol";
+
+interface Copied {
+  type: CellType;
+  code: string;
+}
+
+let copied: Copied | undefined;
+
+export function insertCell(notebook: Notebook, cellId: string | undefined, where: "above" | "below"): void {
+  notebook.createCell("python", placeOf(notebook, cellId, where), "command");
+}
+
+function placeOf(notebook: Notebook, cellId: string | undefined, where: "above" | "below"): string | null {
+  const order = notebook.store.order.peek();
+  if (cellId === undefined) return order.at(-1) ?? null;
+  return where === "below" ? cellId : (order[order.indexOf(cellId) - 1] ?? null);
+}
+
+/** The next cell's text is appended to this one's. */
+export function mergeWithBelow(notebook: Notebook, cellId: string): void {
+  const order = notebook.store.order.peek();
+  const below = order[order.indexOf(cellId) + 1];
+  if (below === undefined) return;
+  const text = `${notebook.draft(cellId)?.text ?? ""}\n${notebook.draft(below)?.text ?? ""}`;
+  notebook.deleteCell(below, "command");
+  notebook.setCode(cellId, text);
+}
+
+export function splitCell(notebook: Notebook, cellId: string, before: string, after: string): void {
+  const type = notebook.store.cell(cellId)?.peek().type ?? "python";
+  notebook.setCode(cellId, before);
+  notebook.createCell(type, cellId, "edit", after);
+}
+
+export function copyCell(notebook: Notebook, cellId: string): void {
+  const cell = notebook.store.cell(cellId)?.peek();
+  if (cell) copied = { type: cell.type, code: notebook.draft(cellId)?.text ?? cell.code };
+}
+
+export function cutCell(notebook: Notebook, cellId: string): void {
+  copyCell(notebook, cellId);
+  notebook.deleteCell(cellId, "command");
+}
+
+export function pasteCell(notebook: Notebook, cellId: string | undefined, where: "above" | "below"): void {
+  if (copied) notebook.createCell(copied.type, placeOf(notebook, cellId, where), "command", copied.code);
+}
+
+/** Select the neighbour; does nothing at the ends. */
+export function step(notebook: Notebook, cellId: string | undefined, by: -1 | 1): void {
+  const order = notebook.store.order.peek();
+  const next = cellId === undefined ? order[by === 1 ? 0 : order.length - 1] : order[order.indexOf(cellId) + by];
+  if (next !== undefined) show(notebook, next);
+}
+
+/** Select the next cell with one of these states, going round at the end. */
+export function nextWith(notebook: Notebook, cellId: string | undefined, statuses: readonly string[]): void {
+  const order = notebook.store.order.peek();
+  const at = cellId === undefined ? -1 : order.indexOf(cellId);
+  const round = [...order.slice(at + 1), ...order.slice(0, at + 1)];
+  const found = round.find((id) => statuses.includes(notebook.store.cell(id)?.peek().status ?? ""));
+  if (found !== undefined) show(notebook, found);
+}
+
+/** Select a cell and bring it into view. */
+export function show(notebook: Notebook, cellId: string): void {
+  document.getElementById(`cell-${cellId}`)?.scrollIntoView({ block: "nearest" });
+  notebook.focus(cellId, "command");
+}
