@@ -179,3 +179,19 @@ def test_the_kernel_ends_while_a_statement_runs(tmp_path: Path) -> None:
             assert kernel.process.wait(PATIENCE) == 0
         finally:
             peer.close()
+
+
+def test_a_notebook_connects_without_a_gateway(peer: Peer, tmp_path: Path) -> None:
+    peer.register("connect", f"%sql shelf sqlite:///{tmp_path / 'shelf.db'}")
+    peer.register("keep", "-- connection: shelf\nCREATE TABLE t AS SELECT 3 AS n", cell_type="sql")
+    peer.register("use", "-- connection: shelf  result: shelved\nSELECT n FROM t", cell_type="sql")
+    peer.register("say", "print(list(shelved['n']))")
+    peer.run("connect")
+    assert outputs(peer.last, "connect")[0][1].startswith("shelf: sqlite 3.")
+    assert "(shelf.db did not exist" in outputs(peer.last, "connect")[0][1]
+    peer.run("keep", "use")
+    assert outputs(peer.last, "say") == [("stdout", "[3]\n")]
+    peer.register("secret", "%sql shelf postgresql://someone:typed-pass@127.0.0.1/x")
+    peer.run("secret")
+    assert outputs(peer.last, "secret")[0][1]["ename"] == "TailraceError"
+    assert "env:NAME" in outputs(peer.last, "secret")[0][1]["evalue"]

@@ -43,6 +43,7 @@ SUITES: dict[str, Suite] = {
         pytest("tests/gateway/test_convergence.py"),
         {"TAILRACE_COMMANDS": "10000", "TAILRACE_CLIENTS": "4"},
     ),
+    "duckdb": Suite("the SQL tests on DuckDB 1.5 and later 1.x", pytest("tests/long/duckdb_majors.py")),
 }
 
 

@@ -159,7 +159,11 @@ class DuckDBSession:
         try:
             if may_return_rows(statement):
                 relation = self._cursor.sql(bound.text, params=bound.values or None)
-                return Answer(None, None) if relation is None else self._read(relation, keep)
+                if relation is None:
+                    return Answer(None, None)
+                if keep is not None and keep.rows is not None and statement.kind in {"select", "from", "table"}:
+                    relation = relation.limit(keep.rows + 1)  # so that no more than that is computed
+                return self._read(relation, keep)
             self._cursor.execute(bound.text, bound.values or None)
         except duckdb.Error as error:
             raise self._located(error, bound) from None

@@ -256,7 +256,7 @@ def _word(kind: pa.DataType, is_mixed: bool) -> str:
 
 
 def _array(values: Sequence[object], wanted: pa.DataType | None) -> Any:
-    if any(isinstance(value, dict) for value in values):
+    if wanted is None and any(isinstance(value, dict) for value in values):
         raise pa.ArrowTypeError("documents keep their own shape")
     array = arrow.array(values, wanted)
     if pa.types.is_nested(array.type) and wanted is None and any(isinstance(v, dict) for v in _leaves(values)):

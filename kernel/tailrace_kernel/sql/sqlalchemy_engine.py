@@ -237,7 +237,8 @@ class SQLAlchemySession:
     def execute(self, bound: Bound, statement: Statement, keep: Keep | None) -> Answer:
         streamed = keep is not None and not self._autocommit and self._engine.backend.streams
         streamed = streamed and reads_only(statement) and not has_untyped_twice(bound)
-        options: dict[str, object] = {"stream_results": streamed, "max_row_buffer": BLOCK}
+        block = BLOCK if keep is None or keep.rows is None else min(BLOCK, keep.rows + 1)
+        options: dict[str, object] = {"stream_results": streamed, "max_row_buffer": block}
         if not bound.values:
             options["no_parameters"] = True
         # The newline keeps `DECLARE … CURSOR FOR` out of the line that an error message quotes (see error_text).
@@ -246,7 +247,7 @@ class SQLAlchemySession:
         result = self._connection.exec_driver_sql(text, values, execution_options=options)
         try:
             self._has_temporary |= makes_temporary(statement)
-            return self._answer(result, keep)
+            return self._answer(result, keep, block)
         finally:
             result.close()
 
@@ -281,7 +282,7 @@ class SQLAlchemySession:
         finally:
             self._engine.give_turn()
 
-    def _answer(self, result: CursorResult[tuple[object, ...]], keep: Keep | None) -> Answer:
+    def _answer(self, result: CursorResult[tuple[object, ...]], keep: Keep | None, block: int) -> Answer:
         if not result.returns_rows or result.cursor is None:
             return Answer(None, result.rowcount if result.rowcount >= 0 else None)
         if keep is None:
@@ -289,7 +290,7 @@ class SQLAlchemySession:
         described = result.cursor.description or ()
         columns = [self._engine.backend.column(each) for each in described]
         grid = from_rows(
-            result.partitions(BLOCK),
+            result.partitions(block),
             [str(each[0]) for each in described],
             [word for word, _ in columns],
             [kind for _, kind in columns],
