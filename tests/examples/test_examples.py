@@ -15,15 +15,17 @@ from playwright.sync_api import Page, sync_playwright
 from tailrace_gateway.library import Library
 from tests.chromium import FLAGS, chromium_path
 from tests.gateway_process import GatewayProcess, running_gateway
+from tests.postgres import Postgres
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 
 
-def run_notebook(name: str) -> dict[str, dict[str, Any]]:
+def run_notebook(name: str, **environment: str) -> dict[str, dict[str, Any]]:
     """The cells of `tailrace run --json` by id; every one of them succeeded."""
     command = [sys.executable, "-m", "tailrace_cli", "run", str(EXAMPLES / name), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, cwd=ROOT)
+    variables = {**os.environ, **environment}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, cwd=ROOT, env=variables)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["status"] == "success"
@@ -54,9 +56,35 @@ def test_stocks_go_from_python_to_sql_and_back() -> None:
     assert cells["growth"]["type"] == "sql"
 
 
+def story_of_two_databases(cells: dict[str, dict[str, Any]]) -> None:
+    assert text_of(cells["load"]) == "1,461 days of weather here, 3,376 airports there\n"
+    assert text_of(cells["story"]).endswith("in month 7: 2 rainy days in four years.\n")
+    assert "text/html" in mimes_of(cells["states"])
+
+
+def test_two_databases_without_a_postgresql(tmp_path: Path) -> None:
+    cells = run_notebook("postgres_and_duckdb.py", TMPDIR=str(tmp_path))
+    assert "no PostgreSQL is used: a SQLite file takes its place" in text_of(cells["connect"])
+    story_of_two_databases(cells)
+
+
+def test_two_databases_with_a_postgresql(postgres: Postgres) -> None:
+    postgres.administer("CREATE SCHEMA IF NOT EXISTS example AUTHORIZATION analyst")
+    postgres.administer("ALTER ROLE analyst SET search_path = example")
+    cells = run_notebook("postgres_and_duckdb.py", TAILRACE_EXAMPLE_PG=postgres.url)
+    assert text_of(cells["connect"]).startswith("The airports go to your PostgreSQL.\npg: postgresql ")
+    story_of_two_databases(cells)
+    assert postgres.administer("SELECT count(*) FROM example.example_airports") == [(3376,)]
+    postgres.administer("DROP SCHEMA example CASCADE")
+
+
 def test_the_notebooks_are_listed_and_the_clients_are_not() -> None:
-    assert [found.shown for found in Library([EXAMPLES]).list()] == ["stocks_sql.py", "weather.py"]
-    assert len(list(EXAMPLES.glob("*.py"))) == 5
+    assert [found.shown for found in Library([EXAMPLES]).list()] == [
+        "postgres_and_duckdb.py",
+        "stocks_sql.py",
+        "weather.py",
+    ]
+    assert len(list(EXAMPLES.glob("*.py"))) == 6
 
 
 @pytest.mark.parametrize(
