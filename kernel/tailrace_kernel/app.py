@@ -3,9 +3,11 @@
 Knows traitlets and the binding of sockets; must not know what a message means.
 """
 
+import logging
 from typing import Any
 
 import zmq
+from ipykernel.heartbeat import Heartbeat
 from ipykernel.kernelapp import IPKernelApp
 from traitlets import Type
 
@@ -27,14 +29,35 @@ class TailraceApp(IPKernelApp):
                 self.ip,
             )
             self.exit(1)
-        super().init_sockets()
+        level = self.log.level
+        self.log.setLevel(logging.ERROR)  # upstream warns of plain TCP, on loopback too
+        try:
+            super().init_sockets()
+        finally:
+            self.log.setLevel(level)
 
     def _bind_socket(self, s: Any, port: int) -> int:
         """The bound must be set before binding; it holds for connections made after."""
-        if s.socket_type in (zmq.ROUTER, zmq.REP):
-            s.maxmsgsize = MAX_PART
+        s.maxmsgsize = MAX_PART
         bound: int = super()._bind_socket(s, port)
         return bound
+
+    def init_heartbeat(self) -> None:
+        """As upstream, whose heartbeat takes in whatever is sent to it and sends it back."""
+        self.heartbeat = BoundedHeartbeat(
+            zmq.Context(),  # of its own: it must not be blocked by the GIL
+            (self.transport, self.ip, self.hb_port),
+            curve_publickey=self.curve_publickey,
+            curve_secretkey=self.curve_secretkey,
+        )
+        self.hb_port = self.heartbeat.port
+        self.heartbeat.start()
+
+
+class BoundedHeartbeat(Heartbeat):
+    def _try_bind_socket(self) -> None:
+        self.socket.maxmsgsize = MAX_PART
+        super()._try_bind_socket()
 
 
 def is_loopback(ip: str) -> bool:

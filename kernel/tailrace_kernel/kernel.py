@@ -246,6 +246,14 @@ class TailraceKernel(IPythonKernel):
             else:
                 await super().execute_request(stream, ident, parent)
 
+    async def delete_subshell_request(self, socket: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Upstream does not answer one that names no subshell."""
+        if not isinstance(parent["content"].get("subshell_id"), str):
+            error = TailraceError(ErrorCode.BAD_FIELD, "Field 'subshell_id' of delete_subshell_request must be text.")
+            self._refuse(socket, ident, parent, error)
+            return
+        await super().delete_subshell_request(socket, ident, parent)
+
     def _abort_queues(self, subshell_id: str | None = None) -> None:
         """Upstream calls this after the reply; by then a client that read it may have sent its next request."""
         if subshell_id is not None:

@@ -39,6 +39,11 @@ def unpack_msgpack(data: bytes) -> Any:
     return msgpack.unpackb(data, strict_map_key=False)
 
 
+def unpack_either(data: bytes) -> Any:
+    """A dictionary in either encoding: ipykernel looks into comm messages before they are read."""
+    return unpack_msgpack(data) if is_msgpack(data) else unpack_json(data)
+
+
 class TailraceSession(Session):
     """JSON or msgpack per message; a signature is recorded only after it was verified."""
 
@@ -142,6 +147,7 @@ def adopt(session: Session) -> TailraceSession:
     """Turn the application's session into ours, in place: streams and display hooks hold references to it."""
     session.__class__ = TailraceSession
     assert isinstance(session, TailraceSession)
+    session.unpack = unpack_either
     session._counter = itertools.count(session.message_count)
     session._digest_order = deque(session.digest_history)
     return session

@@ -116,7 +116,7 @@ class Peer:
             message = self._open(socket.recv_multipart())
             if message["parent_header"].get("msg_id") == msg_id:
                 return message
-            self._replies[message["parent_header"].get("msg_id", "")] = message
+            self._replies[str(message["parent_header"].get("msg_id", ""))] = message
         raise AssertionError(f"no reply within {patience} s on {channel}")
 
     def ask(self, kind: str, content: Any = None, channel: str = "control") -> dict[str, Any]:
