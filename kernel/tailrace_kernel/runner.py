@@ -86,33 +86,39 @@ class Runner:
         shell = self._shell
         self._set_parent(parent)
         count = parent.get("execution_count") or self._next_count()
-        shell.displayhook.count = count
-        source = payload.source if isinstance(payload, PythonCell) else payload.statement
-        info = ExecutionInfo(source, False, False, True, cell_id, transformed_cell=source)
-        result = ExecutionResult(info)
-        result.execution_count = count
-        shell.displayhook.exec_result = result
-        shell.events.trigger("pre_execute")
-        shell.events.trigger("pre_run_cell", info)
+        hook, events, callbacks = shell.displayhook, shell.events, shell.events.callbacks
+        hook.count = count
+        result = None  # for those who listen and for a value; most cells of a cascade have neither
+        if callbacks["pre_run_cell"] or callbacks["post_run_cell"] or shows(payload):
+            result = result_of(cell_id, payload, count)
+        if hook.exec_result is not result:
+            hook.exec_result = result
+        events.trigger("pre_execute")
+        if result is not None:
+            events.trigger("pre_run_cell", result.info)
         started = time.perf_counter()
         error = await self._run(cell_id, payload)
         seconds = time.perf_counter() - started
-        result.error_in_exec = error
         failure = None
         if error is not None:
             shell._last_traceback = None
             shell.show_failure(error)
             failure = Failure(type(error).__name__, str(error), list(shell._last_traceback or ()))
-        shell.events.trigger("post_execute")
-        shell.events.trigger("post_run_cell", result)
+        events.trigger("post_execute")
+        if callbacks["post_run_cell"]:
+            result = result or result_of(cell_id, payload, count)  # the cell itself may have begun to listen
+            result.error_in_exec = error
+            events.trigger("post_run_cell", result)
         outcome: Outcome = "success"
         if error is not None:
             outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
         return Ended(outcome, seconds, count, failure)
 
     def _next_count(self) -> int:
-        count: int = self._shell.execution_count
-        self._shell.execution_count = count + 1
+        """Past traitlets: to check and announce a number takes longer than a small cell, and nobody observes it."""
+        values = self._shell._trait_values
+        count: int = values["execution_count"]
+        values["execution_count"] = count + 1
         return count
 
     async def _run(self, cell_id: str, payload: PythonCell | SqlCell) -> BaseException | None:
@@ -192,6 +198,19 @@ class Runner:
         except (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError) as error:
             return error.with_traceback(None)
         return SyntaxError("this cell cannot be compiled")
+
+
+def shows(cell: PythonCell | SqlCell) -> bool:
+    """Whether the display hook will be given a value."""
+    return not isinstance(cell, PythonCell) or (cell.code is not None and cell.code.last is not None)
+
+
+def result_of(cell_id: str, cell: PythonCell | SqlCell, count: int) -> ExecutionResult:
+    """What IPython's `run_cell` would return, as far as it is known before the cell runs."""
+    source = cell.source if isinstance(cell, PythonCell) else cell.statement
+    result = ExecutionResult(ExecutionInfo(source, False, False, True, cell_id, transformed_cell=source))
+    result.execution_count = count
+    return result
 
 
 def _is_coroutine_code(code: Any) -> bool:

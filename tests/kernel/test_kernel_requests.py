@@ -235,3 +235,21 @@ def test_a_stock_execute_beside_cells_is_an_ordinary_one(peer: Peer) -> None:
     mine = [message for message in peer.iopub if message["parent_header"].get("msg_id") == msg_id]
     kinds = [message["type"] for message in mine]
     assert kinds == ["status", "execute_input", "stream", "execute_result", "status"]
+
+
+def test_listeners_of_ipython_hear_of_every_cell(peer: Peer) -> None:
+    """A cell may begin to listen: then it is the first one whose end is heard; values and failures are passed on."""
+    peer.register(
+        "listen", "heard = []\nget_ipython().events.register('post_run_cell', heard.append)\nmute = heard.append"
+    )
+    peer.register("plain", "x = heard and 1")
+    peer.register("shown", "x + 1")
+    peer.register("broken", "x / 0")
+    peer.run("listen")
+    peer.register("quiet", "get_ipython().events.unregister('post_run_cell', mute)\nprint(ends)")
+    of_one = "(r.info.cell_id, r.execution_count - heard[0].execution_count, r.result, bool(r.error_in_exec))"
+    peer.register("look", f"ends = [{of_one} for r in heard]")
+    peer.run("look", mode="single")
+    peer.run("quiet", mode="single")
+    heard = [("listen", 0, None, False), ("plain", 1, None, False), ("shown", 2, 2, False), ("broken", 3, None, True)]
+    assert outputs(peer.last, "quiet") == [("stdout", f"{heard}\n")]
