@@ -52,6 +52,7 @@ from tailrace_protocol.commands import (
     RunCell,
     RunStale,
     Save,
+    Schema,
     SetCell,
     SetNotebook,
     StdinReply,
@@ -288,7 +289,7 @@ class Notebook:
                 case StdinReply():
                     self._execution.answer_input(command.cell_id, command.request_id, command.value)
                     self._ack(client, command.id)
-                case Complete() | Inspect() | VariablePage() | TablePage():
+                case Complete() | Inspect() | VariablePage() | TablePage() | Schema():
                     self._query(client, command)
                 case _:
                     await self._apply(client, command)
@@ -298,7 +299,7 @@ class Notebook:
             log.exception("command %s of client %s failed", type(command).__name__, client.id)
             self._refuse(client, command.id, BUG)
 
-    def _query(self, client: Client, command: Complete | Inspect | VariablePage | TablePage) -> None:
+    def _query(self, client: Client, command: Complete | Inspect | VariablePage | TablePage | Schema) -> None:
         ask(
             self._execution,
             self._state,

@@ -6,9 +6,9 @@ from typing import Any
 from tailrace_gateway.conversation import Reply, fields
 from tailrace_gateway.execution import Execution
 from tailrace_gateway.state import NotebookState
-from tailrace_protocol.commands import Complete, Inspect, TablePage, VariablePage
+from tailrace_protocol.commands import Complete, Inspect, Schema, TablePage, VariablePage
 from tailrace_protocol.errors import ErrorCode, TailraceError
-from tailrace_protocol.kernel_messages import TablePageRequest, VariablesRequest
+from tailrace_protocol.kernel_messages import SchemaRequest, TablePageRequest, VariablesRequest
 
 Answered = Callable[[dict[str, Any]], None]
 Failed = Callable[[TailraceError], None]
@@ -17,12 +17,12 @@ Failed = Callable[[TailraceError], None]
 def ask(
     execution: Execution,
     state: NotebookState,
-    command: Complete | Inspect | VariablePage | TablePage,
+    command: Complete | Inspect | VariablePage | TablePage | Schema,
     answered: Answered,
     failed: Failed,
 ) -> None:
     """The result goes into the ack. Raises TailraceError unknown_cell, kernel_starting or kernel_dead."""
-    if not isinstance(command, VariablePage) and command.cell_id not in state.cells:
+    if not isinstance(command, VariablePage | Schema) and command.cell_id not in state.cells:
         message = f"There is no cell {command.cell_id!r}: it may have been deleted."
         raise TailraceError(ErrorCode.UNKNOWN_CELL, message)
     match command:
@@ -45,6 +45,9 @@ def ask(
                 filter=command.filter,
             )
             execution.query("table_page", page, lambda reply: answered(fields(reply)), failed)
+        case Schema():
+            node = SchemaRequest(connection=command.connection, path=command.path, refresh=command.refresh)
+            execution.query("schema", node, lambda reply: answered(fields(reply)), failed)
 
 
 def _completion(reply: Reply) -> dict[str, Any]:

@@ -153,6 +153,14 @@ class TablePage(Command, tag="table_page", frozen=True, kw_only=True):
     filter: str | None = None
 
 
+class Schema(Command, tag="schema", frozen=True, kw_only=True):
+    """`path` is empty, (schema,) or (schema, table); `refresh` asks the database again."""
+
+    connection: Name = "default"
+    path: Annotated[tuple[str, ...], Meta(max_length=3)] = ()
+    refresh: bool = False
+
+
 class StdinReply(Command, tag="stdin_reply", frozen=True, kw_only=True):
     cell_id: Cell
     value: str
@@ -183,7 +191,7 @@ class Ping(Command, tag="ping", frozen=True, kw_only=True):
 
 DocumentCommand = CreateCell | CellUpdate | DeleteCell | MoveCell | SetCell | SetNotebook | Undo | Redo
 KernelCommand = RunCell | RunAll | RunStale | Interrupt | RestartKernel | UpdateDbConnection | Save
-Query = Complete | Inspect | VariablePage | TablePage | StdinReply | Comm | Subscribe | Ping
+Query = Complete | Inspect | VariablePage | TablePage | Schema | StdinReply | Comm | Subscribe | Ping
 AnyCommand = Attach | DocumentCommand | KernelCommand | Query
 
 COMMANDS: dict[str, type[Command]] = {
@@ -191,6 +199,6 @@ COMMANDS: dict[str, type[Command]] = {
     for struct in (
         Attach, CreateCell, CellUpdate, DeleteCell, MoveCell, SetCell, SetNotebook, RunCell, RunAll, RunStale,
         Interrupt, RestartKernel, UpdateDbConnection, Undo, Redo, Complete, Inspect, VariablePage, TablePage,
-        StdinReply, Comm, Subscribe, Save, Ping,
+        Schema, StdinReply, Comm, Subscribe, Save, Ping,
     )
 }  # fmt: skip

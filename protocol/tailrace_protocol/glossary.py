@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "inspect": "Documentation of what stands at `cursor`; in `ack.result`.",
     "variable_page": "Rows of a variable; in `ack.result`.",
     "table_page": "Rows of a table that a cell showed; in `ack.result`.",
+    "schema": "Schemas, tables or columns of a connection; in `ack.result.nodes`.",
     "stdin_reply": "Answer to `input_requested`; the first answer wins, the rest get `not_waiting`.",
     "comm": "A widget's message to the kernel. Buffers are base64 in JSON, bin in msgpack.",
     "subscribe": "Only these topics from now on; `position` frames keep `since` exact.",

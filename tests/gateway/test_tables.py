@@ -93,3 +93,22 @@ async def test_a_page_of_a_table_on_the_socket(tmp_path: Path) -> None:
         assert (reply["type"], reply["code"]) == ("error", "bad_field")
         reply = await client.reply(await client.send("table_page", **(asked | {"cellId": "gone"})))
         assert reply["code"] == "unknown_cell"
+
+
+@story
+async def test_the_schema_browser_of_a_connection(tmp_path: Path) -> None:
+    notebook = '# %% language="sql" id="make"\n# CREATE OR REPLACE TABLE shop (id int, city text)\n'
+    async with running(tmp_path, notebook=notebook) as gateway, gateway.client() as client:
+        await client.ready()
+
+        async def names(*path: str) -> list[str]:
+            reply = await client.reply(await client.send("schema", connection="default", path=list(path)))
+            return [node["name"] for node in reply["result"]["nodes"]]
+
+        assert await names("main") == []
+        await client.do("run_all")
+        assert "main" in await names()
+        assert await names("main") == ["shop"]
+        assert await names("main", "shop") == ["id", "city"]
+        reply = await client.reply(await client.send("schema", connection="nowhere"))
+        assert (reply["type"], reply["code"]) == ("error", "unknown_connection")

@@ -164,6 +164,14 @@ export interface TablePage {
   filter?: string;
 }
 
+export interface Schema {
+  type: "schema";
+  id: string;
+  connection?: string;
+  path?: string[];
+  refresh?: boolean;
+}
+
 export interface StdinReply {
   type: "stdin_reply";
   id: string;
@@ -875,7 +883,7 @@ export interface Snapshot {
 
 export type Output = StreamOutput | DisplayOutput | ResultOutput | ErrorOutput;
 
-export type Command = Attach | CreateCell | CellUpdate | DeleteCell | MoveCell | SetCell | SetNotebook | RunCell | RunAll | RunStale | Interrupt | RestartKernel | UpdateDbConnection | Undo | Redo | Complete | Inspect | VariablePage | TablePage | StdinReply | Comm | Subscribe | Save | Ping;
+export type Command = Attach | CreateCell | CellUpdate | DeleteCell | MoveCell | SetCell | SetNotebook | RunCell | RunAll | RunStale | Interrupt | RestartKernel | UpdateDbConnection | Undo | Redo | Complete | Inspect | VariablePage | TablePage | Schema | StdinReply | Comm | Subscribe | Save | Ping;
 
 export type Event = CellCreated | CellUpdated | CellDeleted | CellMoved | CellStatus | CellStdout | CellOutput | CellOutputUpdated | CellOutputsCleared | CellErrored | NodeCreated | NodeDeleted | NodeLinked | NodeUnlinked | PropertyChanged | PropertyDeleted | GraphReplaced | CommandExecuting | CommandExecuted | CommandFailed | CommandUndo | CommandRedo | SessionConnected | SessionDisconnected | ProjectSaved | ProjectLoaded | ProjectChangedOnDisk | NotebookUpdated | KernelStatus | InputRequested | RunStarted | RunProgress | RunFinished | DbConnectionUpdated | CommSent | ReadOnly;
 
