@@ -88,7 +88,7 @@ class TailraceKernel(IPythonKernel):
     def _build_rooms(self) -> None:
         names = self.shell.user_ns
         self.catalogue = Catalogue(self.shell.transform_cell)
-        self.interrupts = Interrupts(self.catalogue.is_cell_file)
+        self.interrupts = Interrupts(self._is_cell_file)
         self.interrupts.guards(TailraceKernel._await_plain)
         for output in (Outbox.put, Outbox.text, Outbox.wake):
             self.interrupts.shields(output)
@@ -112,6 +112,10 @@ class TailraceKernel(IPythonKernel):
         self.requests = Requests(
             self.ident, self.conductor, self.catalogue, self.queries, self.outbox, self.ring, self.lifeline, names
         )
+
+    def _is_cell_file(self, name: str) -> bool:
+        """Of a registered cell or of an execute_request."""
+        return self.catalogue.is_cell_file(name) or name in self.shell.compile._filename_map
 
     def _add_handlers(self) -> None:
         for kind, handler in list(self.shell_handlers.items()):

@@ -133,8 +133,9 @@ def test_an_interrupt_stops_a_run_that_has_not_begun(peer: Peer) -> None:
     assert statuses(peer.iopub, "a")[-1][1] == "interrupted"
 
 
-def test_an_interrupt_of_a_stock_await(peer: Peer) -> None:
-    msg_id = peer.send("execute_request", {"code": INTERRUPTED["await"]}, "shell")
+@pytest.mark.parametrize("kind", ["await", "child task"])
+def test_an_interrupt_of_a_stock_request(peer: Peer, kind: str) -> None:
+    msg_id = peer.send("execute_request", {"code": INTERRUPTED[kind]}, "shell")
     peer.until(lambda message: message["type"] == "stream", "go")
     peer.ask("interrupt_request")
     answer = peer.reply(msg_id, "shell")["content"]

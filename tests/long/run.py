@@ -43,6 +43,9 @@ SUITES: dict[str, Suite] = {
         pytest("tests/gateway/test_convergence.py"),
         {"TAILRACE_COMMANDS": "10000", "TAILRACE_CLIENTS": "4"},
     ),
+    "interrupts": Suite(
+        "500 interrupts at random moments: every run ends and the next one works", ("-m", "tests.long.interrupts")
+    ),
     "duckdb": Suite("the SQL tests on DuckDB 1.5 and later 1.x", pytest("tests/long/duckdb_majors.py")),
 }
 
