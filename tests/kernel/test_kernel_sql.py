@@ -195,3 +195,25 @@ def test_a_notebook_connects_without_a_gateway(peer: Peer, tmp_path: Path) -> No
     peer.run("secret")
     assert outputs(peer.last, "secret")[0][1]["ename"] == "TailraceError"
     assert "env:NAME" in outputs(peer.last, "secret")[0][1]["evalue"]
+
+
+def test_libraries_load_when_the_first_sql_cell_is_registered(tmp_path: Path) -> None:
+    loaded = "import sys\nprint('duckdb' in sys.modules)"
+    waits = (
+        "import sys, time\nend = time.monotonic() + 20\n"
+        "while 'duckdb' not in sys.modules and time.monotonic() < end:\n    time.sleep(0.01)\n"
+        "print('duckdb' in sys.modules)"
+    )
+    with running_kernel(tmp_path) as kernel:
+        peer = Peer(kernel)
+        try:
+            peer.ask("attach_request", {"client": "test"})
+            peer.register("before", loaded)
+            peer.run("before")
+            assert outputs(peer.last, "before") == [("stdout", "False\n")]
+            peer.register("query", "SELECT 1 AS n", cell_type="sql")
+            peer.register("after", waits)
+            peer.run("after")
+            assert outputs(peer.last, "after") == [("stdout", "True\n")]
+        finally:
+            peer.close()
