@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.chromium import FLAGS, chromium_path
 from tests.gateway_process import GatewayProcess, running_gateway
@@ -71,10 +71,29 @@ def photograph(browser: Browser, gateway: GatewayProcess, scheme: str) -> None:
         path = RESULTS / f"{name.removesuffix('.py')}-{scheme}.png"
         notebook.page.screenshot(path=path, full_page=True)
         sys.stdout.write(f"{path.relative_to(ROOT)}\n")
+        if name == "states.py":
+            photograph_panels(notebook.page, scheme)
     page.goto(gateway.login_url())
     expect(page.get_by_test_id("notebook-list")).to_be_visible()
     page.screenshot(path=RESULTS / f"list-{scheme}.png")
     context.close()
+
+
+def photograph_panels(page: Page, scheme: str) -> None:
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.get_by_role("button", name="Panels").click()
+    for panel in ("Outline", "Variables", "Graph", "Messages"):
+        page.get_by_role("tab", name=panel).click()
+        expect(page.get_by_role("tabpanel", name=panel)).to_be_visible()
+        if panel == "Graph":
+            expect(page.locator("g.node").first).to_be_visible()
+        if panel == "Messages":
+            page.get_by_role("button", name="Run stale").click()
+            expect(page.get_by_test_id("messages").locator("li").first).to_be_visible()
+        page.screenshot(path=RESULTS / f"panel-{panel.lower()}-{scheme}.png")
+    page.get_by_role("button", name="All commands").click()
+    expect(page.get_by_role("combobox", name="Command")).to_be_visible()
+    page.screenshot(path=RESULTS / f"palette-{scheme}.png")
 
 
 if __name__ == "__main__":

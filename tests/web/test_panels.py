@@ -114,5 +114,5 @@ def test_panels_and_calm_words(open_notebook: Open) -> None:
     tab.expect_status(1, "running")
     page.get_by_role("button", name="Restart kernel").click()
     tab.wait_kernel()
-    tab.expect_status(1, "interrupted")
+    tab.expect_status(1, "stale")  # its outputs are of the kernel that went
     expect(page.get_by_test_id("problem")).to_have_count(0)

@@ -8,6 +8,7 @@ import { CellHead } from "./cell_head";
 import { CellLinks, LinkedText } from "./cell_link";
 import { mentions } from "./cell_mentions";
 import { shownState, TYPE_WORDS } from "./cell_state";
+import { ConflictNote } from "./conflict_note";
 import { useNotebook } from "./context";
 import type { Draft } from "./draft";
 import type { Editor } from "./editor";
@@ -67,12 +68,13 @@ function Present({ signal, number }: { signal: ReadonlySignal<Cell>; number: num
       )}
       <Diagnostics diagnostics={cell.diagnostics} own={id} draft={draft} gotoLine={gotoLine} />
       <ProblemNote place={id} />
+      <ConflictNote cellId={id} />
       <StdinPrompt cellId={id} />
       {hiddenOutputs.value.has(id) && cell.outputs.length > 0 && (
         <button class="quiet folded" onClick={() => toggleOutput(id)}>Show the output</button>
       )}
       {(cell.outputs.length > 0 || cell.omittedBytes !== undefined) && (
-        <Outputs outputs={cell.outputs} omittedBytes={cell.omittedBytes} gotoLine={gotoLine} />
+        <Outputs cell={cell} outputs={cell.outputs} omittedBytes={cell.omittedBytes} gotoLine={gotoLine} />
       )}
       {cell.outputs.length === 0 && cell.omittedBytes === undefined && <div class="outputs" hidden />}
     </section>

@@ -29,6 +29,8 @@ export class Draft {
   readonly held = signal<"incomplete" | "outside" | undefined>(undefined);
   /** The editor holds a text that was not sent yet. */
   readonly edited = signal(false);
+  /** The version of the cell that the text started from. */
+  baseVersion: number;
   /** What the editor holds. */
   text: string;
   /** The last text that was sent or received: the editor is clean while it equals this. */
@@ -39,6 +41,7 @@ export class Draft {
     private readonly ports: DraftPorts,
     code: string,
   ) {
+    this.baseVersion = ports.cell()?.version ?? 0;
     this.text = code;
     this.agreed = code;
   }
@@ -84,11 +87,13 @@ export class Draft {
   received(cell: Cell, settled: boolean): string | undefined {
     if (this.phase.value === "checking") this.check(cell);
     if (cell.code === this.text) {
+      this.baseVersion = cell.version;
       this.agree(cell.code);
       return undefined;
     }
     if (this.dirty || !settled) return undefined;
     this.text = cell.code;
+    this.baseVersion = cell.version;
     this.agree(cell.code);
     this.stop();
     return cell.code;

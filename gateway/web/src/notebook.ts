@@ -8,7 +8,7 @@ import { codeHash, documentHash } from "./document_hash";
 import { Draft } from "./draft";
 import type { NotebookState } from "./fold";
 import { Outbox, type NewCommand } from "./outbox";
-import type { Ack, Cell, CellType, Command, Error as Refusal, Event, SetCell, SetNotebook, Snapshot } from "./protocol";
+import type { Ack, Cell, CellType, Command, Conflict, Error as Refusal, Event, SetCell, SetNotebook, Snapshot } from "./protocol";
 import { clientFor, HttpError, pageKey, randomId, rest } from "./session";
 import { Store } from "./store";
 
@@ -47,6 +47,8 @@ export class Notebook {
   readonly deletion = signal<string | undefined>(undefined);
   /** Cells with effects outside that "Run all" would run too: a person is asked. */
   readonly asksToRun = signal<readonly string[] | undefined>(undefined);
+  /** Texts of this tab that somebody else's replaced, by cell, until a person has chosen. */
+  readonly lostTexts = signal<ReadonlyMap<string, Conflict>>(new Map());
   readonly panel = signal<PanelName | undefined>(undefined);
   readonly overlay = signal<"palette" | "help" | undefined>(undefined);
   /** The cell that had the focus last, also when the focus is in a panel or nowhere. */
@@ -144,6 +146,13 @@ export class Notebook {
   save(): void {
     this.saveAll();
     this.outbox.add({ type: "save" });
+  }
+
+  /** What was lost in a conflict becomes the cell's text again, or is let go. */
+  settleConflict(cellId: string, takeBack: boolean): void {
+    const lost = this.lostTexts.peek().get(cellId);
+    this.lostTexts.value = new Map([...this.lostTexts.peek()].filter(([id]) => id !== cellId));
+    if (lost && takeBack) this.setCode(cellId, lost.yours);
   }
 
   /** Give a cell another text, as if it had been typed. */
@@ -310,7 +319,8 @@ export class Notebook {
 
   private saveCode(cellId: string, code: string): void {
     if (this.outbox.codeFor(cellId) === undefined && this.cell(cellId)?.code === code) return;
-    this.edit({ type: "cell_update", cellId, code });
+    const baseVersion = this.drafts.get(cellId)?.baseVersion;
+    this.edit({ type: "cell_update", cellId, code, ...(baseVersion !== undefined && { baseVersion }) });
   }
 
   /** A command that changes the document: undo would now mean this one. */
@@ -343,7 +353,9 @@ export class Notebook {
       case "position":
         return this.store.advance(frame.seq);
       case "pong":
+        return;
       case "conflict":
+        this.lostTexts.value = new Map(this.lostTexts.peek()).set(frame.cellId, frame);
         return;
       default:
         // A gap: what is missing is asked for by attaching again from the last event held.

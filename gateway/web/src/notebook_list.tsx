@@ -1,13 +1,13 @@
 /** The list of notebooks, and a field for a new one. */
 
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 
 import { Brand } from "./brand";
 import { Icon } from "./icons";
 import { LoginPage } from "./login_page";
 import { Note } from "./note";
-import { HttpError, rest } from "./session";
+import { blob, download, HttpError, rest, upload } from "./session";
 import { ThemeButton } from "./theme_button";
 
 interface Listed {
@@ -47,18 +47,27 @@ export function NotebookList() {
         </div>
       </header>
       <main class="page list">
-        {listed.value && <List notebooks={listed.value} />}
+        {listed.value && <List notebooks={listed.value} reload={load} />}
         <NewNotebook />
+        <Import reload={load} />
       </main>
     </>
   );
 }
 
-function List({ notebooks }: { notebooks: readonly Listed[] }) {
+function List({ notebooks, reload }: { notebooks: readonly Listed[]; reload: () => Promise<void> }) {
+  const { deleting, remove, undo } = useDeletion(reload);
+  const failure = useSignal("");
+  const attempt = (work: Promise<unknown>) => {
+    failure.value = "";
+    work.then(reload).catch((error: unknown) => (failure.value = error instanceof Error ? error.message : String(error)));
+  };
   if (notebooks.length === 0) return <p class="empty" data-testid="notebook-list">No notebooks here yet. Give the first one a name.</p>;
   return (
+    <>
+    {failure.value !== "" && <p role="alert" class="failure">{failure.value}</p>}
     <ul class="notebooks" data-testid="notebook-list">
-      {notebooks.map(({ id, name, path, kernel }) => (
+      {notebooks.filter(({ id }) => id !== deleting.value?.id).map(({ id, name, path, kernel }) => (
         <li key={id}>
           <a href={`/notebooks/${encodeURIComponent(id)}`}>
             <Icon name="notebook" />
@@ -66,9 +75,111 @@ function List({ notebooks }: { notebooks: readonly Listed[] }) {
             <span class="notebook-path">{path}</span>
             {kernel !== null && <span class="badge">{kernel}</span>}
           </a>
+          <details class="more">
+            <summary aria-label={`More for ${name}`}><Icon name="menu" /></summary>
+            <div class="menu">
+              <button onClick={() => attempt(duplicate(id, path))}>Duplicate</button>
+              {FORMATS.map(([format, word]) => (
+                <button key={format} onClick={() => attempt(download(exportPath(id, format), `${name}.${format}`))}>{word}</button>
+              ))}
+              <button onClick={() => remove({ id, name })}>Delete</button>
+            </div>
+          </details>
         </li>
       ))}
     </ul>
+    {deleting.value && (
+      <div class="undo-note" data-testid="undo">
+        {deleting.value.name} deleted. <button onClick={undo}>Undo</button>
+      </div>
+    )}
+    </>
+  );
+}
+
+const FORMATS = [["ipynb", "Download .ipynb"], ["py", "Download .py"]] as const;
+const SECOND_THOUGHTS = 10_000; // ms
+
+function exportPath(id: string, format: string): string {
+  return `/api/v1/notebooks/${encodeURIComponent(id)}/export?format=${format}`;
+}
+
+/** Code and, from .ipynb, outputs; under a name that is free. */
+async function duplicate(id: string, path: string): Promise<void> {
+  const file = path.slice(path.lastIndexOf("/") + 1);
+  const suffix = file.endsWith(".ipynb") ? "ipynb" : "py";
+  const content = await blob(exportPath(id, suffix));
+  const stem = file.replace(/\.(ipynb|py)$/, "");
+  for (let copy = 1; ; copy++) {
+    try {
+      return void (await upload(importPath(`${stem}-copy${copy === 1 ? "" : copy}.${suffix}`), content));
+    } catch (error) {
+      if (!(error instanceof HttpError && error.code === "conflict") || copy === 20) throw error;
+    }
+  }
+}
+
+function importPath(name: string): string {
+  return `/api/v1/notebooks/import?name=${encodeURIComponent(name)}`;
+}
+
+interface Deletion {
+  id: string;
+  name: string;
+}
+
+/** A notebook that is being deleted is out of sight at once, and gone when nobody wanted it back for a while. */
+function useDeletion(reload: () => Promise<void>) {
+  const deleting = useSignal<Deletion | undefined>(undefined);
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const finish = async () => {
+    clearTimeout(timer.current);
+    const gone = deleting.peek();
+    if (!gone) return;
+    await rest("DELETE", `/api/v1/notebooks/${encodeURIComponent(gone.id)}`).catch(() => undefined); // it is in the list again
+    await reload();
+    if (deleting.peek() === gone) deleting.value = undefined;
+  };
+  useEffect(() => {
+    const leave = () => void finish();
+    addEventListener("pagehide", leave);
+    return () => {
+      removeEventListener("pagehide", leave);
+      void finish();
+    };
+  }, []);
+  const remove = (one: Deletion) => {
+    void finish();
+    deleting.value = one;
+    timer.current = setTimeout(() => void finish(), SECOND_THOUGHTS);
+  };
+  const undo = () => {
+    clearTimeout(timer.current);
+    deleting.value = undefined;
+  };
+  return { deleting, remove, undo };
+}
+
+function Import({ reload }: { reload: () => Promise<void> }) {
+  const failure = useSignal("");
+  const chosen = async (event: Event) => {
+    const field = event.currentTarget as HTMLInputElement;
+    failure.value = "";
+    try {
+      for (const file of field.files ?? []) await upload(importPath(file.name), file);
+    } catch (error) {
+      failure.value = error instanceof Error ? error.message : String(error);
+    }
+    field.value = "";
+    await reload();
+  };
+  return (
+    <div class="import">
+      <label>
+        Import .py or .ipynb files <input type="file" accept=".py,.ipynb" multiple onChange={(event) => void chosen(event)} />
+      </label>
+      {failure.value !== "" && <p role="alert">{failure.value}</p>}
+    </div>
   );
 }
 

@@ -50,12 +50,29 @@ export async function blob(path: string): Promise<Blob> {
   return (await request("GET", path)).blob();
 }
 
+/** Save what an address gives as a file. Throws HttpError. */
+export async function download(path: string, name: string): Promise<void> {
+  const url = URL.createObjectURL(await blob(path));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser reads it after the click
+}
+
+/** Send a file as it is. Throws HttpError. */
+export async function upload<T>(path: string, content: Blob): Promise<T> {
+  return (await (await request("POST", path, content)).json()) as T;
+}
+
 async function request(method: string, path: string, body?: unknown): Promise<Response> {
   const headers: Record<string, string> = {};
   const key = pageKey();
   if (key !== undefined) headers["X-Tailrace-Key"] = key;
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  const answer = await fetch(path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) });
+  const raw = body instanceof Blob;
+  if (body !== undefined && !raw) headers["Content-Type"] = "application/json";
+  const keepalive = method === "DELETE"; // a deletion outlives the page that asked for it
+  const answer = await fetch(path, { method, headers, keepalive, ...(body !== undefined && { body: raw ? body : JSON.stringify(body) }) });
   if (answer.ok) return answer;
   const said = (await answer.json().catch(() => ({}))) as { code?: string; message?: string };
   throw new HttpError(answer.status, said.code ?? "internal", said.message ?? `The gateway answered ${answer.status}.`);

@@ -5,6 +5,9 @@ import { describe, expect, it } from "vitest";
 import { clean } from "../src/outputs/html";
 import { choose, isRemote } from "../src/outputs/registry";
 import "../src/outputs/renderers";
+import { drawLatex } from "../src/outputs/latex";
+import { drawMarkdown } from "../src/outputs/markdown";
+import { grouped, ownLine } from "../src/outputs/traceback";
 import { collapseReturns, fillText, tailOf } from "../src/outputs/text";
 
 describe("the richest type wins", () => {
@@ -17,6 +20,7 @@ describe("the richest type wins", () => {
     [["application/vnd.vega.v5+json"], "vega"],
     [["text/markdown", "text/plain"], "markdown"],
     [["application/json", "text/plain"], "json"],
+    [["text/plain", "image/png", "text/latex"], "latex"],
     [["text/plain"], "text"],
   ])("%j", (types, name) => {
     expect(choose(Object.fromEntries(types.map((type) => [type, ""])))?.renderer.name).toBe(name);
@@ -89,5 +93,46 @@ describe("text of a terminal", () => {
     const lines = Array.from({ length: 1_000 }, (_, index) => `${index}`);
     expect(tailOf(lines.join("\n") + "\n", 2)).toEqual({ text: "998\n999\n", hidden: 998 });
     expect(tailOf("a\nb", 5)).toEqual({ text: "a\nb", hidden: 0 });
+  });
+});
+
+describe("a traceback", () => {
+  const parts = [
+    "----\n\x1b[31mValueError\x1b[39m  Traceback (most recent call last)",
+    "Cell \x1b[32mab-1\x1b[39m, line 2\n----> 2 f(0)",
+    "File ~/lib/a.py:3, in f\n----> 3 g()",
+    "File ~/lib/b.py:4, in g\n----> 4 raise",
+    "Cell other, line 9, in h\n----> 9 x",
+    "ValueError: no",
+  ];
+
+  it("names the line of its own cell", () => {
+    expect(ownLine(parts, "ab-1")).toBe(2);
+    expect(ownLine(parts, "other")).toBe(9);
+    expect(ownLine(parts, "ab")).toBeUndefined();
+  });
+
+  it("folds frames of libraries", () => {
+    expect(grouped(parts).map(({ library, count }) => [library, count])).toEqual([[false, 1], [false, 1], [true, 2], [false, 1], [false, 1]]);
+    expect(grouped([parts.join("\n\n")])).toHaveLength(5);
+  });
+});
+
+describe("formulas", () => {
+  const context = { mime: "", metadata: {}, plain: "", dark: false };
+
+  it("become MathML, and stay harmless", () => {
+    const place = document.createElement("div");
+    drawLatex(place, "$\\displaystyle x_1^2 + \\href{javascript:alert(1)}{y}$", context);
+    expect(place.querySelector("math")).not.toBeNull();
+    expect(place.querySelector("a")).toBeNull();
+  });
+
+  it("are left alone by Markdown, which leaves prices alone", async () => {
+    const place = document.createElement("div");
+    drawMarkdown(place, "*so* $a_1 + b_2$ costs $5 and $6\n\n$$\\sum_i x_i$$\n", context);
+    await expect.poll(() => place.querySelectorAll("math").length).toBe(2);
+    expect(place.querySelector("em")?.textContent).toBe("so");
+    expect(place.textContent).toContain("costs $5 and $6");
   });
 });

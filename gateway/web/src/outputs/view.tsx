@@ -5,16 +5,19 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { LinkedText } from "../cell_link";
 import { byteCount } from "../cell_state";
-import type { DisplayOutput, ErrorOutput, Output, ResultOutput, StreamOutput } from "../protocol";
+import type { Cell, DisplayOutput, ErrorOutput, Output, ResultOutput, StreamOutput } from "../protocol";
 import { blob } from "../session";
 import { dark } from "../theme";
 import { asText, choose, isRemote, type Remote } from "./registry";
 import "./renderers";
+import { isSqlTable, SqlTable } from "./sql_table";
 import { drawText, fillText, tailOf } from "./text";
+import { fillTraceback, ownLine } from "./traceback";
 
 const TAIL = 200; // lines of a stream that are shown at first
 
-export function Outputs({ outputs, omittedBytes, gotoLine }: {
+export function Outputs({ cell, outputs, omittedBytes, gotoLine }: {
+  cell: Pick<Cell, "id" | "type">;
   outputs: readonly Output[];
   omittedBytes: number | undefined;
   gotoLine: (line: number) => void;
@@ -22,22 +25,28 @@ export function Outputs({ outputs, omittedBytes, gotoLine }: {
   return (
     <div class="outputs">
       {outputs.map((output) => (
-        <One key={`${output.index}-${output.kind}`} output={output} gotoLine={gotoLine} />
+        <One key={`${output.index}-${output.kind}`} cell={cell} output={output} gotoLine={gotoLine} />
       ))}
       {omittedBytes !== undefined && <p class="omitted">{byteCount(omittedBytes)} more were left out.</p>}
     </div>
   );
 }
 
-const One = memo(function One({ output, gotoLine }: { output: Output; gotoLine: (line: number) => void }) {
+interface OneProps {
+  cell: Pick<Cell, "id" | "type">;
+  output: Output;
+  gotoLine: (line: number) => void;
+}
+
+const One = memo(function One({ cell, output, gotoLine }: OneProps) {
   switch (output.kind) {
     case "stream":
       return <Stream output={output} />;
     case "error":
-      return <Failure output={output} gotoLine={gotoLine} />;
+      return <Failure cellId={cell.id} output={output} gotoLine={gotoLine} />;
     case "display":
     case "result":
-      return <Rich output={output} />;
+      return isSqlTable(cell.type, output) ? <SqlTable cellId={cell.id} output={output} /> : <Rich output={output} />;
   }
 }, (before, after) => before.output === after.output);
 
@@ -58,12 +67,13 @@ function Stream({ output }: { output: StreamOutput }) {
   );
 }
 
-function Failure({ output, gotoLine }: { output: ErrorOutput; gotoLine: (line: number) => void }) {
-  const { ename, evalue, line, traceback } = output;
+function Failure({ cellId, output, gotoLine }: { cellId: string; output: ErrorOutput; gotoLine: (line: number) => void }) {
+  const { ename, evalue, traceback } = output;
+  const line = output.line ?? ownLine(traceback, cellId);
   const details = useRef<HTMLDivElement>(null);
   const waiting = ename === "UpstreamError";
   useEffect(() => {
-    if (details.current) fillText(details.current, traceback.join("\n"));
+    if (details.current) fillTraceback(details.current, traceback);
   }, [traceback]);
   return (
     <div class={`output failure ${waiting ? "waiting" : ""}`} data-kind="error">
@@ -85,7 +95,7 @@ function Failure({ output, gotoLine }: { output: ErrorOutput; gotoLine: (line: n
   );
 }
 
-function Rich({ output }: { output: DisplayOutput | ResultOutput }) {
+export function Rich({ output }: { output: DisplayOutput | ResultOutput }) {
   const choice = choose(output.data);
   const [fetched, setFetched] = useState<unknown>();
   const place = useRef<HTMLDivElement>(null);
