@@ -156,7 +156,7 @@ class Endings:
         found: dict[str, str] = {}
         for name, writer in finished.shared:
             owner = writer or state.shown.by.get(name)
-            if owner is None or name in own or owner not in at or at[owner] >= at[cell]:
+            if owner is None or name in own or name in finished.rebound or owner not in at or at[owner] >= at[cell]:
                 continue
             if state.freshness.provider(cell, name) == owner:
                 found[name] = owner

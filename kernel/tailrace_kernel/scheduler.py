@@ -125,11 +125,11 @@ class Scheduler:
         record = self.state.records.get(cell_id)
         if record is None:
             raise unknown_cell(cell_id)
-        return tuple(record.story)
+        return tuple(record.story or ())
 
-    def validate(self) -> None:
+    def validate(self, *, graph: bool = True) -> None:
         """Recompute everything from scratch and compare; raises AssertionError. For tests."""
-        validate(self.state)
+        validate(self.state, graph=graph)
 
     # Stimuli
 

@@ -11,6 +11,7 @@ from typing import Any
 
 MAX_PARTS = 10_000  # objects looked at inside one value
 MAX_PRINTED = 2**20  # bytes of an array that are hashed
+SMALL = 4096  # values in a frame: asking pandas what it takes would cost more than it tells
 HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
 ATOMS = frozenset({int, float, str, bytes, bool, type(None), complex, range, type(...), type(NotImplemented)})
 CODE = (FunctionType, BuiltinFunctionType, MethodType, property, staticmethod, classmethod)
@@ -155,6 +156,8 @@ def size(value: Any) -> int:
     if isinstance(nbytes, int):
         return nbytes
     if kind.__module__.startswith("pandas") and kind.__name__ in {"DataFrame", "Series"}:
+        if value.size < SMALL:
+            return int(value.size) * 8
         used = value.memory_usage(deep=False)
         return int(used if kind.__name__ == "Series" else used.sum())
     if kind.__module__.startswith("polars") and kind.__name__ in {"DataFrame", "Series"}:

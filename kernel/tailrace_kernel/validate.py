@@ -5,8 +5,9 @@ from tailrace_kernel.graph import Graph
 from tailrace_kernel.state import State
 
 
-def validate(state: State) -> None:
-    same_graph(state.graph)
+def validate(state: State, *, graph: bool) -> None:
+    if graph:
+        same_graph(state.graph)
     same_freshness(state)
     same_pending(state)
 

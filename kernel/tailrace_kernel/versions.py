@@ -96,6 +96,7 @@ class Namespace:
                 garbage,
             )
         kept = self._kept(execute, prepared, garbage) if outcome == "success" else NOTHING
+        shared = prepared.shared | self._attached(execute, prepared)
         excess = max(0, self._total - self.budget)
         return (
             CellFinished(
@@ -106,13 +107,41 @@ class Namespace:
                 kept=kept,
                 copied=prepared.copied,
                 touched=frozenset(prepared.touched),
-                shared=prepared.shared | self._attached(execute, prepared),
+                shared=shared,
+                rebound=self._rebound(execute, shared) if shared else NOTHING,
                 found=self._found(execute, prepared) if outcome == "success" else NOTHING,
                 excess=excess,
-                held=tuple(self._sizes.items()) if excess else (),
+                held=self.removable() if excess else (),
                 recalled=recalled,
             ),
             garbage,
+        )
+
+    def removable(self) -> tuple[tuple[Version, int], ...]:
+        """Versions aside with their bytes, but for those that share an object with another one or with a name.
+
+        A change of that object could not be seen to concern them any more, and little would come free.
+        """
+        names = [(name, value) for name, value in self.user.items() if not is_shells(name)]
+        holders: dict[int, int] = {}
+        made_of: dict[Version, dict[int, Any]] = {}
+        looks = MAX_LOOKS // 10
+        for version, value in [*(((name, ""), value) for name, value in names), *self.aside.items()]:
+            if type(value) in ATOMS:
+                continue
+            inside = parts((value,), classes=True)
+            looks -= len(inside) + 1
+            if looks < 0:
+                return ()
+            if version[1]:
+                made_of[version] = inside
+            if not version[1] or self.user.get(version[0]) is not value:
+                for key in inside:
+                    holders[key] = holders.get(key, 0) + 1
+        return tuple(
+            (version, taken)
+            for version, taken in self._sizes.items()
+            if all(holders.get(key, 0) <= 1 for key in made_of.get(version, ()))
         )
 
     # Directions
@@ -243,6 +272,16 @@ class Namespace:
         count = sum(1 for mark in HISTORY if mark != name and user.get(mark) is value)
         count += sum(1 for shown in history if shown is value)
         return count + (self.aside.get((name, writer)) is value) + (user.get(name) is value)
+
+    def _rebound(self, execute: Execute, shared: frozenset[Version]) -> frozenset[str]:
+        """Names of shared versions that the cell itself gave another object, or deleted."""
+        user, aside = self.user, self.aside
+        return frozenset(
+            name
+            for name, writer in shared
+            if writer and name in execute.writes
+            if (user[name] is not aside[name, writer] if name in user else name in execute.reads)
+        )
 
     def _found(self, execute: Execute, prepared: Prepared) -> frozenset[str]:
         """Names that an opaque cell bound, beside those its text shows."""

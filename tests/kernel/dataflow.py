@@ -70,6 +70,7 @@ class Notebook:
         self.waiting: Execute | None = None
         self.checked = checked
         self._count = 0
+        self._valid = -1
 
     # Stimuli
 
@@ -87,8 +88,14 @@ class Notebook:
                 assert self.waiting is None
                 self.waiting = effect
         if self.checked:
-            self.scheduler.validate()
+            self._validate()
         return step
+
+    def _validate(self) -> None:
+        """The graph is built anew only when it was changed: that takes most of the time."""
+        edits = self.scheduler.state.edits
+        self.scheduler.validate(graph=edits != self._valid)
+        self._valid = edits
 
     def put(self, cell: str, code: str, analysis: Analysis | None = None, **more: Any) -> Step:
         self.code[cell] = code

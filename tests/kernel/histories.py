@@ -5,10 +5,14 @@
 
 import contextlib
 import io
+import os
 import random
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -186,10 +190,23 @@ def picture(value: Any, depth: int = 0) -> object:
     if kind.__name__ == "list_iterator":
         return ("iterator", value.__length_hint__())
     if kind.__module__.startswith(("numpy", "pandas")):
-        return (kind.__name__, str(value))
+        return table(value)
     if kind.__module__ == "builtins":
         return repr(value)
     return ("instance", kind.__name__, sorted((k, picture(v, depth + 1)) for k, v in vars(value).items()))
+
+
+def table(value: Any) -> object:
+    """A frame, a column of it, or an array; printing one takes far longer."""
+    kind = type(value).__name__
+    if kind == "DataFrame":
+        columns = [(value.columns[at], table(value.iloc[:, at])) for at in range(value.shape[1])]
+        return (kind, value.index.tolist(), columns)
+    if kind == "Series":
+        return (kind, value.name, str(value.dtype), value.index.tolist(), repr(value.to_numpy().tolist()))
+    if kind == "ndarray":
+        return (kind, str(value.dtype), value.shape, repr(value.tolist()))
+    return (kind, str(value))
 
 
 def pictures(user: dict[str, Any]) -> dict[str, object]:
@@ -377,8 +394,10 @@ class History:
         records = nb.scheduler.state.records
         held = [
             (name, cell)
-            for (name, cell), value in nb.namespace.aside.items()
-            if nb.scheduler.owner(name) != cell and not immutable(value) and name not in records[cell].spent
+            for (name, cell), _ in nb.namespace.removable()
+            if nb.scheduler.owner(name) != cell
+            and not immutable(nb.namespace.aside[name, cell])
+            and name not in records[cell].spent
         ]
         gone = tuple(held[: max(0, len(held) - keep)])
         if gone:
@@ -435,6 +454,30 @@ def play(first: int, count: int, options: Options) -> Counter[str]:
     total: Counter[str] = Counter()
     for seed in range(first, first + count):
         total += History(seed, options).play()
+    return total
+
+
+@contextlib.contextmanager
+def players() -> Iterator[Executor]:
+    """A process for each core. They start anew, so nothing of the caller's is in them."""
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        yield pool
+
+
+def play_all(pool: Executor, first: int, count: int, options: Options) -> Counter[str]:
+    """The same on all cores; raises the first violation that is known."""
+    step = min(100, max(5, count // 8))
+    parts = [
+        pool.submit(play, start, min(step, first + count - start), options)
+        for start in range(first, first + count, step)
+    ]
+    total: Counter[str] = Counter()
+    try:
+        for part in as_completed(parts):
+            total += part.result()
+    finally:
+        for part in parts:
+            part.cancel()
     return total
 
 

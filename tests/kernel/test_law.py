@@ -1,24 +1,26 @@
 """Script equivalence: a fresh notebook equals its cells run top to bottom as a plain script.
 
-`TAILRACE_HISTORIES` sets how many histories are played in all; the first seed is printed and may be given by
-`TAILRACE_SEED`. Each kind of play has its floor of activity, so that a silent generator cannot pass.
+`TAILRACE_HISTORIES` sets how many histories are played in all, on all cores; the first seed is printed and may be
+given by `TAILRACE_SEED`. Each kind of play has its floor of activity, so that a silent generator cannot pass.
 """
 
 import os
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Executor
 
 import pytest
 
-from tests.kernel.histories import Options, play
+from tests.kernel.histories import Options, play_all, players
 
-HISTORIES = int(os.environ.get("TAILRACE_HISTORIES", "400"))
+HISTORIES = int(os.environ.get("TAILRACE_HISTORIES", "2000"))
 SEED = int(os.environ.get("TAILRACE_SEED", "0"))
 KINDS = {
-    "plain": (0.4, Options()),
-    "validated": (0.1, Options(checked=True)),
-    "without copies": (0.2, Options(copies=False)),
-    "budget 0": (0.2, Options(keep=0)),
-    "frames": (0.1, Options(frames=True)),
+    "plain": (0.42, Options()),
+    "validated": (0.08, Options(checked=True)),
+    "without copies": (0.21, Options(copies=False)),
+    "budget 0": (0.21, Options(keep=0)),
+    "frames": (0.08, Options(frames=True)),
 }
 FLOORS = {  # per history
     "law": 2.0,
@@ -31,14 +33,20 @@ FLOORS = {  # per history
 }
 
 
-@pytest.mark.timeout(900)
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Executor]:
+    with players() as pool:
+        yield pool
+
+
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_fresh_notebook_equals_a_script(kind: str) -> None:
+def test_a_fresh_notebook_equals_a_script(kind: str, pool: Executor) -> None:
     share, options = KINDS[kind]
     count = max(10, int(HISTORIES * share))
     first = SEED + 1_000_000 * list(KINDS).index(kind)
     print(f"seeds {first} to {first + count - 1}, {kind}")
-    total = play(first, count, options)
+    total = play_all(pool, first, count, options)
     report(kind, total)
     for what, floor in FLOORS.items():
         assert total[what] >= floor * count, f"{kind}: only {total[what]} {what} in {count} histories"

@@ -54,6 +54,38 @@ def test_no_budget_gives_the_same_values() -> None:
     assert nb.value("x") == [1, 2, 3]
 
 
+def test_a_version_that_shares_an_object_is_not_let_go() -> None:
+    nb = notebook("w = v = [1]", "v = v + [0]", "n = 0", budget=0)
+    assert ("v", "a") in nb.namespace.aside
+    nb.put("d", "w.append(4)", index=1)
+    nb.run("d")
+    assert nb.value("v") == [1, 4, 0]
+
+
+def test_an_instance_is_not_let_go_while_its_class_can_change() -> None:
+    nb = notebook("class T: size = 1", "t = T()", "n = t.size", "t = T()", budget=0)
+    nb.put("e", "T.size = 3", index=2)
+    nb.run("e")
+    assert nb.value("n") == 3
+
+
+def test_a_name_bound_anew_in_the_run_that_changes_what_it_shared_keeps_its_new_object() -> None:
+    nb = notebook("m = 4", "m = m + 0", "v = w = [0]", "if m % 2: w = [2]\nv[:1] = [7]")
+    assert nb.value("w") == [7]
+    nb.put("b", "m = m + 1")
+    nb.run("b")
+    assert (nb.value("v"), nb.value("w")) == ([7], [2])
+
+
+def test_a_name_deleted_in_the_run_that_changes_what_it_shared_stays_deleted() -> None:
+    nb = notebook("m = 4", "v = w = [0]", "v[:1] = [7]\nif m % 2: del w")
+    assert nb.value("w") == [7]
+    nb.put("a", "m = 5")
+    nb.run("a")
+    assert nb.value("v") == [7]
+    assert "w" not in nb.user
+
+
 def test_cut_off_leaves_readers_of_equal_values_alone() -> None:
     nb = notebook("x = 5", "y = x > 3", "z = y")
     nb.put("a", "x = 6")
