@@ -5,6 +5,7 @@ Knows the IOPub thread's queue and how a message is packed; must not know cells,
 IOPub thread. The lock is re-entrant because a finalizer that prints may run inside `text`.
 """
 
+import logging
 import os
 import threading
 from collections import deque
@@ -17,6 +18,8 @@ from ipykernel.iostream import IOPubThread
 from jupyter_client.session import DELIM, Session
 
 from tailrace_protocol.kernel_messages import CellStatusContent, Content, StatusChange, VariablesChanged
+
+log = logging.getLogger(__name__)
 
 LINGER = 0.02  # seconds that text and statuses may wait for company
 MAX_QUEUED_TEXT = 8 * 2**20  # characters; a writer that is further ahead waits
@@ -202,7 +205,10 @@ class Outbox:
             self._queued_text = 0
         self._drained.set()
         for entry in entries:
-            self._send(entry)
+            try:
+                self._send(entry)
+            except Exception:  # one message that cannot be packed must not take the others with it
+                log.exception("a message could not be sent")
 
     def _send(self, entry: _Entry) -> None:
         match entry:

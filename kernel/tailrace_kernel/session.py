@@ -15,9 +15,10 @@ import orjson
 from ipykernel.iostream import BackgroundSocket, IOPubThread
 from jupyter_client.adapter import adapt
 from jupyter_client.jsonutil import extract_dates, json_default
-from jupyter_client.session import DELIM, Session, extract_header
+from jupyter_client.session import DELIM, Session, extract_header, json_packer
 
 MESSAGE_PARTS = 5  # signature, header, parent header, metadata, content
+JSON_OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 MAX_DIGESTS = 65_536  # signatures remembered against replayed messages
 
 
@@ -26,9 +27,34 @@ def is_msgpack(header: bytes) -> bool:
     return bool(header) and (0x80 <= header[0] <= 0x8F or header[0] in (0xDE, 0xDF))
 
 
+def pack_json(value: Any) -> bytes:
+    """As upstream's orjson packer, but text that no UTF-8 can hold (a lone surrogate) is escaped, never lost."""
+    try:
+        return orjson.dumps(value, default=json_default, option=JSON_OPTIONS)
+    except TypeError:  # also integers beyond 64 bits, and keys that are no text
+        packed: bytes = json_packer(escape_surrogates(value))
+        return packed
+
+
 def pack_msgpack(value: Any) -> bytes:
-    packed: bytes = msgpack.packb(value, default=json_default)
+    try:
+        packed: bytes = msgpack.packb(value, default=json_default)
+    except UnicodeEncodeError:
+        packed = msgpack.packb(escape_surrogates(value), default=json_default)
     return packed
+
+
+def escape_surrogates(value: Any) -> Any:
+    """The same lists and dictionaries with `\\ud800` spelled out wherever text holds a lone surrogate."""
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {escape_surrogates(key): escape_surrogates(item) for key, item in value.items()}
+        case list() | tuple():
+            return [escape_surrogates(item) for item in value]
+        case _:
+            return value
 
 
 def unpack_json(data: bytes) -> Any:
@@ -147,6 +173,7 @@ def adopt(session: Session) -> TailraceSession:
     """Turn the application's session into ours, in place: streams and display hooks hold references to it."""
     session.__class__ = TailraceSession
     assert isinstance(session, TailraceSession)
+    session.pack = pack_json
     session.unpack = unpack_either
     session._counter = itertools.count(session.message_count)
     session._digest_order = deque(session.digest_history)

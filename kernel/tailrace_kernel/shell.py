@@ -9,7 +9,6 @@ import sys
 import traceback
 from types import FrameType, TracebackType
 from typing import Any
-from warnings import warn
 
 from ipykernel.compiler import XCachingCompiler
 from ipykernel.displayhook import ZMQShellDisplayHook
@@ -140,7 +139,6 @@ class TailraceShell(ZMQInteractiveShell):
         match error:
             case SystemExit():
                 self.showtraceback(failure, exception_only=True)
-                warn("To exit: use 'exit', 'quit', or Ctrl-D.", stacklevel=1)
             case bdb.BdbQuit():
                 pass
             case SyntaxError():

@@ -1,9 +1,19 @@
 """Signatures are checked before they count, and an answer takes the encoding of its request."""
 
+import json
+
 import pytest
 from jupyter_client.session import Session
 
-from tailrace_kernel.session import MAX_DIGESTS, TailraceSession, adopt, is_msgpack, pack_msgpack, unpack_msgpack
+from tailrace_kernel.session import (
+    MAX_DIGESTS,
+    TailraceSession,
+    adopt,
+    is_msgpack,
+    pack_json,
+    pack_msgpack,
+    unpack_msgpack,
+)
 
 
 def sessions() -> tuple[TailraceSession, Session]:
@@ -65,3 +75,10 @@ def test_what_is_no_message_is_a_value_error(frames: list[bytes]) -> None:
 def test_message_ids_differ() -> None:
     ours, _ = sessions()
     assert len({ours.msg_id for _ in range(1000)}) == 1000
+
+
+def test_text_that_utf8_cannot_hold_is_escaped_and_the_rest_is_kept() -> None:
+    value = {"text": "a\ud800b", "names": ["é", ("\udfff",)], "big": 2**70, "n": 1}
+    assert json.loads(pack_json(value)) == {"text": "a\\ud800b", "names": ["é", ["\\udfff"]], "big": 2**70, "n": 1}
+    assert unpack_msgpack(pack_msgpack({"text": "a\ud800b"})) == {"text": "a\\ud800b"}
+    assert json.loads(pack_json({"text": "plain"})) == {"text": "plain"}
