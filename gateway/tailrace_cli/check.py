@@ -38,8 +38,12 @@ def main(chosen: argparse.Namespace) -> int:
         for finding in found:
             place = finding.cell if finding.line is None else f"{finding.cell}:{finding.line}"
             print(f"{finding.notebook}: {place}: {finding.kind}: {finding.message}")
-        print(f"{len(found)} findings in {len(outlines)} notebooks" if found else "Nothing found.")
+        print(f"{count(len(found), 'finding')} in {count(len(outlines), 'notebook')}" if found else "Nothing found.")
     return int(any(finding.kind in ERRORS for finding in found))
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def findings(notebook: str, found: Outline) -> Iterator[Finding]:

@@ -233,9 +233,9 @@ export class Notebook {
     this.outbox.add({ type: "run_stale" });
   }
 
+  /** Stops whatever runs and waits: the newest run may only be waiting behind the one a person wants to stop. */
   interrupt(): void {
-    const runId = this.store.now.run?.runId;
-    this.outbox.add({ type: "interrupt", ...(runId !== undefined && { runId }) });
+    this.outbox.add({ type: "interrupt" });
   }
 
   restartKernel(): void {
