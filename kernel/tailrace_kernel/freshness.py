@@ -165,14 +165,14 @@ class Freshness:
         record = self._records[writer]
         record.spent.setdefault(name, set()).add(by)
         if by != LET_GO:
-            self._records[by].spends.add((name, writer))
+            self._records[by].spends |= {(name, writer)}
 
     def renew(self, record: Record) -> None:
         """The cell gives new versions, or is gone: its old ones are spent no more."""
         for name, spenders in record.spent.items():
             for by in spenders:
                 if by in self._records:
-                    self._records[by].spends.discard((name, record.id))
+                    self._records[by].spends -= {(name, record.id)}
         record.spent.clear()
         self.owed.pop(record.id, None)
 

@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 from tailrace_kernel.facts import NOTHING, CallEffects
 from tailrace_kernel.order import Ordered, in_order
 from tailrace_kernel.places import Places
-from tailrace_kernel.reach import Reach, is_table
+from tailrace_kernel.reach import Reach, is_table, union
 from tailrace_kernel.rules import Rules
 from tailrace_protocol.kernel_messages import KernelEdge
 
@@ -180,7 +180,7 @@ class Graph:
             self._index(cell, names)
             self._dirty[cell] = None
 
-    def _index(self, cell: str, names: Iterable[str]) -> None:
+    def _index(self, cell: str, names: frozenset[str]) -> None:
         at = self.places.at
         here = at[cell]
         for name in names:
@@ -189,7 +189,7 @@ class Graph:
                 writers.insert(bisect_left(writers, here, key=at.__getitem__), cell)
             else:
                 writers.append(cell)
-        self.writes[cell] = self.writes[cell].union(names)
+        self.writes[cell] = union(self.writes[cell], names)
         self._touch(names)
 
     def _unindex(self, cell: str, names: Iterable[str]) -> None:

@@ -29,8 +29,8 @@ class Reach:
 def reach(analysis: Analysis, *, call_time: bool = True) -> Reach:
     """Without `call_time` a function's reads and changes belong to the cell that defines it (a test's switch)."""
     a = analysis
-    reads = a.reads | a.builtin_reads | a.changes
-    writes = a.writes | a.changes
+    reads = union(a.reads, a.builtin_reads, a.changes)
+    writes = union(a.writes, a.changes)
     changes = a.changes
     if not call_time:
         for does in a.calls.values():
@@ -43,12 +43,18 @@ def reach(analysis: Analysis, *, call_time: bool = True) -> Reach:
         a.binds,
         a.deletes,
         a.imports,
-        a.binds | a.may_bind | a.deletes,
+        union(a.binds, a.may_bind, a.deletes),
         a.call_time,
         a.calls,
         a.carries,
         a.opaque,
     )
+
+
+def union(*sets: frozenset[str]) -> frozenset[str]:
+    """One of them itself where the others add nothing: a notebook has thousands of these."""
+    some = [each for each in sets if each]
+    return some[0] if len(some) == 1 else NOTHING.union(*some)
 
 
 def is_table(name: str) -> bool:

@@ -8,6 +8,7 @@ from tailrace_kernel.stimuli import Outcome, StatusChanged
 from tailrace_protocol.kernel_messages import KernelReason
 from tailrace_protocol.objects import CellMode, CellType, Status
 
+NOT_ANALYSED = Analysis()
 STORY = 64  # status changes kept per cell
 Inputs = dict[str, tuple[tuple[str, int], ...]]  # name → writers consulted, each with the generation it had
 
@@ -49,7 +50,7 @@ class Record:
     def __init__(self, cell_id: str) -> None:
         self.id = cell_id
         self.code = ""
-        self.analysis = Analysis()
+        self.analysis = NOT_ANALYSED
         self.cell_type: CellType = "python"
         self.mode: CellMode = "auto"
         self.version = 0
@@ -68,7 +69,7 @@ class Record:
         self.learned: frozenset[str] = NOTHING  # names it changed through sharing
         self.seconds: float | None = None
         self.direct: frozenset[tuple[str, str]] = frozenset()  # versions whose object it was handed to change
-        self.spends: set[tuple[str, str]] = set()  # versions it spent
+        self.spends: frozenset[tuple[str, str]] = frozenset()  # versions it spent
         self.spent: dict[str, set[str]] = {}  # its own versions that are spent → by which cells, "" = let go
         # derived
         self.own_stale = True  # its code or inputs differ from those of the last run
@@ -77,7 +78,7 @@ class Record:
         self.status: Status = "idle"
         self.reason: KernelReason | None = None
         self.held: KernelReason | None = None  # why it was left out of a run that reached it
-        self.story: deque[StatusChanged] = deque(maxlen=STORY)
+        self.story: deque[StatusChanged] | None = None  # made with the first change: most cells of a document rest
 
     def gives(self, name: str) -> bool:
         """Whether the last run left a version of this name: a value, or the knowledge that there is none."""

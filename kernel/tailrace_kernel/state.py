@@ -1,12 +1,13 @@
 """The machine's state in one place, and how a cell's status follows from it. Decides what is shown, not what is run."""
 
+from collections import deque
 from collections.abc import Iterable
 
 from tailrace_kernel.agenda import Agenda, Entry
 from tailrace_kernel.facts import NOTHING
 from tailrace_kernel.freshness import LET_GO, Freshness
 from tailrace_kernel.graph import Delta, Graph
-from tailrace_kernel.records import Inputs, Record
+from tailrace_kernel.records import STORY, Inputs, Record
 from tailrace_kernel.rules import Rules
 from tailrace_kernel.shown import Shown
 from tailrace_kernel.stimuli import Effect, Event, GraphChanged, StatusChanged, Version
@@ -106,6 +107,8 @@ class State:
         record.status = status
         record.reason = reason
         change = StatusChanged(record.id, status, record.version, reason, run_id, seconds)
+        if record.story is None:
+            record.story = deque(maxlen=STORY)
         record.story.append(change)
         self.events.append(change)
 
