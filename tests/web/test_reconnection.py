@@ -65,3 +65,9 @@ def test_interrupt_stops_a_running_cell(open_notebook: Open) -> None:
     tab.expect_status(0, "interrupted")
     tab.run(1)
     tab.expect_output(1, "after")
+    tab.run(0)
+    tab.expect_status(0, "running")
+    tab.run(1)  # a newer run that only waits: Stop means the cell it stands on
+    tab.expect_status(1, "queued")
+    tab.cell(0).get_by_role("button", name="Stop cell").click()
+    tab.expect_status(0, "interrupted")
