@@ -23,17 +23,27 @@ from tailrace_protocol.limits import ATTACH_SECONDS, MAX_FRAME, MAX_UNACKED
 log = logging.getLogger(__name__)
 
 PROTOCOLS: dict[str, Encoding] = {"tailrace.v1.json": "json", "tailrace.v1.msgpack": "msgpack"}
-SILENCE = 20.0  # seconds without a frame until a ping, and again until the end
+SILENCE = 20.0  # seconds without a frame of any kind until a ping, and again until the end
 CLOSE_SECONDS = 15.0  # for what waits, and for the peer's answer to the close frame
 BAD_FIRST_FRAME = 4400
 NOT_LOGGED_IN = 4401
+SILENT = 4408
 ENDS = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
+BEATS = frozenset({WSMsgType.PING, WSMsgType.PONG})
 
 
 def new_socket() -> web.WebSocketResponse:
-    """Compression off: loopback gains nothing, and a bomb cannot unfold."""
+    """Compression off: loopback gains nothing, and a bomb cannot unfold.
+
+    Pings and pongs are handed on: somebody who only listens shows by them alone that he is there.
+    """
     return web.WebSocketResponse(
-        protocols=tuple(PROTOCOLS), compress=False, max_msg_size=MAX_FRAME, decode_text=False, timeout=5.0
+        protocols=tuple(PROTOCOLS),
+        compress=False,
+        max_msg_size=MAX_FRAME,
+        decode_text=False,
+        timeout=5.0,
+        autoping=False,
     )
 
 
@@ -74,13 +84,21 @@ class SocketTransport:
 class Connection:
     """A prepared socket of somebody who came through the door, for one notebook."""
 
-    def __init__(self, socket: web.WebSocketResponse, notebook: Notebook, identity: Identity, credentials: Credentials):
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        notebook: Notebook,
+        identity: Identity,
+        credentials: Credentials,
+        silence: float = SILENCE,
+    ):
         self._socket = socket
         self._notebook = notebook
         self._identity = identity
         self._credentials = credentials
         self._encoding = encoding_of(socket)
         self._client: Client | None = None
+        self._silence = silence
 
     async def close(self, code: int, error: TailraceError) -> None:
         """End the socket from outside, with what waits for it sent first."""
@@ -118,7 +136,9 @@ class Connection:
     async def _first_frame(self) -> Attach | None:
         """The attach frame with the right page key; anything else closes the socket."""
         try:
-            message = await self._socket.receive(timeout=ATTACH_SECONDS)
+            async with asyncio.timeout(ATTACH_SECONDS):
+                while (message := await self._hear()).type in BEATS:
+                    pass
         except TimeoutError:
             late = TailraceError(ErrorCode.NOT_ATTACHED, f"Send attach within {ATTACH_SECONDS:.0f} s.")
             await refuse(self._socket, BAD_FIRST_FRAME, late)
@@ -151,16 +171,28 @@ class Connection:
         pinged = False
         while not client.is_closed:
             try:
-                message = await self._socket.receive(timeout=SILENCE)
+                message = await self._hear(self._silence)
             except TimeoutError:
-                if pinged or not await self._ping():
+                if pinged:
+                    client.close(SILENT, "no answer to a ping")
+                    return
+                if not await self._ping():
                     return
                 pinged = True
                 continue
             if message.type in ENDS:
                 return
             pinged = False
-            self._take(client, message)
+            if message.type not in BEATS:
+                self._take(client, message)
+
+    async def _hear(self, seconds: float | None = None) -> WSMessage:
+        """The next frame of any kind; a ping is answered. Raises TimeoutError."""
+        message = await self._socket.receive(timeout=seconds)
+        if message.type is WSMsgType.PING:
+            with contextlib.suppress(ConnectionError):
+                await self._socket.pong(message.data)
+        return message
 
     async def _ping(self) -> bool:
         try:

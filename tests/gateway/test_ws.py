@@ -3,17 +3,23 @@
 import asyncio
 import contextlib
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
 import pytest
-from aiohttp import WSMsgType
+from aiohttp import WSMsgType, web
+from aiohttp.test_utils import TestServer
 
+from tailrace_gateway.app import DOOR
+from tailrace_gateway.credentials import Identity
+from tailrace_gateway.ws import ENDS, Connection, new_socket
 from tailrace_protocol.limits import MAX_CODE, MAX_FRAME, MAX_UNACKED
 from tests.gateway.fakes import FakeKernels
-from tests.gateway.rim import Client, Gateway, running, story
+from tests.gateway.rim import WAIT, Client, Gateway, running, story
 
 
 def nested(levels: int) -> str:
@@ -147,6 +153,57 @@ async def test_a_stopping_gateway_asks_for_a_reconnection(tmp_path: Path) -> Non
 
         closed = asyncio.create_task(read_on())
     assert await closed == 1012
+
+
+@asynccontextmanager
+async def short_tempered(gateway: Gateway, silence: float) -> AsyncIterator[str]:
+    """Address of a server for the same notebook that pings after so many seconds of silence."""
+    notebook = await gateway.notebooks.get(await gateway.notebook_id())
+
+    async def serve(request: web.Request) -> web.WebSocketResponse:
+        socket = new_socket()
+        await socket.prepare(request)
+        credentials = gateway.app[DOOR].credentials
+        await Connection(socket, notebook, Identity(None), credentials, silence=silence).serve()
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/", serve)
+    async with TestServer(app) as server:
+        yield str(server.make_url("/"))
+
+
+@story
+async def test_who_only_listens_stays_while_he_answers_pings(tmp_path: Path) -> None:
+    async with (
+        running(tmp_path, FakeKernels()) as gateway,
+        short_tempered(gateway, 0.5) as url,
+        gateway.bare.ws_connect(url, autoping=False) as socket,
+    ):
+        await socket.send_str('{"type": "attach", "id": "x"}')
+        pings = 0
+        while (message := await socket.receive(timeout=WAIT)).type not in ENDS:
+            if message.type is not WSMsgType.PING:
+                continue
+            pings += 1
+            if pings <= 2:  # then he is gone
+                await socket.pong(message.data)
+        assert (pings, socket.close_code) == (3, 4408)
+
+
+@story
+async def test_a_ping_of_the_client_is_answered_before_and_after_attach(tmp_path: Path) -> None:
+    async with running(tmp_path, FakeKernels()) as gateway:
+        url = f"{gateway.url}/api/v1/ws/notebook/{await gateway.notebook_id()}"
+        async with gateway.session.ws_connect(url, autoping=False) as socket:
+            await socket.ping(b"before")
+            assert (await socket.receive(timeout=WAIT)).data == b"before"
+            await socket.send_str('{"type": "attach", "id": "x"}')
+            assert json.loads((await socket.receive(timeout=WAIT)).data)["type"] == "ack"
+            await socket.ping(b"after")
+            while (message := await socket.receive(timeout=WAIT)).type is not WSMsgType.PONG:
+                assert message.type is WSMsgType.TEXT
+            assert message.data == b"after"
 
 
 @pytest.mark.parametrize("protocol", ["tailrace.v1.json", "tailrace.v1.msgpack"])
