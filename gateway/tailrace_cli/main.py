@@ -22,6 +22,7 @@ COMMANDS = {
     "check": "report what is wrong with notebooks; runs nothing",
     "kernel": "install the kernel; start, list and stop ones that outlive the terminal",
     "probe": "speak to a running kernel over ZeroMQ",
+    "replay-trace": "do again what the clients of a trace did, and compare what they hear",
     "bench": "run the benchmarks, beside peers where they are installed",
 }
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
@@ -76,7 +77,7 @@ def _parser(words: Sequence[str]) -> Parser:
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=f"{summary[:1].upper()}{summary[1:]}.")
         if name == named:
-            import_module(f"tailrace_cli.{name}").add_arguments(command)
+            import_module(f"tailrace_cli.{name.replace('-', '_')}").add_arguments(command)
     return parser
 
 

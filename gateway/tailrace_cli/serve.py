@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-browser", action="store_true", help="print the link and open nothing")
     parser.add_argument("--keep-kernels", action="store_true", help="leave kernels running when the gateway stops")
     parser.add_argument("--ready-file", type=Path, metavar="FILE", help="write url, port and pid there once it is up")
+    parser.add_argument("--trace", type=Path, metavar="FILE", help="write every frame there; secrets are masked")
     parser.set_defaults(main=main)
 
 
@@ -44,7 +45,14 @@ def main(chosen: argparse.Namespace) -> int:
     os.environ.pop(TOKEN_VARIABLE, None)  # no child of ours may read it
 
     def config(port: int) -> Config:
-        return Config(paths=paths, host=chosen.host, port=port, token=token, keep_kernels=chosen.keep_kernels)
+        return Config(
+            paths=paths,
+            host=chosen.host,
+            port=port,
+            token=token,
+            keep_kernels=chosen.keep_kernels,
+            trace=chosen.trace,
+        )
 
     with tempfile.TemporaryDirectory(prefix="tailrace-") as private:
         announce = Announcement(paths, chosen.ready_file, None if chosen.no_browser else Path(private))

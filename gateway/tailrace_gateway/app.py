@@ -1,5 +1,7 @@
 """The aiohttp application: routes behind the one door. Refuses to start with a route that declares no need."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from aiohttp import web
@@ -7,12 +9,15 @@ from aiohttp import web
 from tailrace_gateway.config import Config
 from tailrace_gateway.credentials import Credentials, SessionFile, stored_token
 from tailrace_gateway.door import Door, check_declared, gate
+from tailrace_gateway.metrics import Metrics
 from tailrace_gateway.notebooks import Kernels, Notebooks, local_kernels
 from tailrace_gateway.page import STATIC
 from tailrace_gateway.routes import Routes
+from tailrace_gateway.trace import Trace
 
 RESTART = 1012  # close code: reconnect
 DOOR: web.AppKey[Door] = web.AppKey("door", Door)
+METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
 NOTEBOOKS: web.AppKey[Notebooks] = web.AppKey("notebooks", Notebooks)
 
 
@@ -25,8 +30,10 @@ def create_app(config: Config, *, kernels: Kernels | None = None, static: Path =
         raise ValueError("The port must be known: bind the socket first, then put its port into the configuration.")
     token = config.token or stored_token(config.state_dir / "token")
     credentials = Credentials(token, config.port, SessionFile(config.state_dir / "sessions.json"))
-    notebooks = Notebooks(config, kernels or local_kernels(config))
-    routes = Routes(notebooks, credentials, static)
+    metrics = Metrics()
+    trace = Trace(config.trace) if config.trace is not None else None
+    notebooks = Notebooks(config, kernels or local_kernels(config), metrics)
+    routes = Routes(notebooks, credentials, static, metrics, trace)
     table = routes.table()
     needs = {route.key: route.need for route in table}
     bodies = {route.key: route.limit for route in table if route.limit is not None}
@@ -37,10 +44,24 @@ def create_app(config: Config, *, kernels: Kernels | None = None, static: Path =
     check_declared(app, needs)
     app[DOOR] = door
     app[NOTEBOOKS] = notebooks
+    app[METRICS] = metrics
 
     async def stop(_app: web.Application) -> None:
         await notebooks.close()
         await routes.close_sockets(RESTART)
+        if trace is not None:
+            trace.close()
 
+    async def watch(_app: web.Application) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        former = loop.get_exception_handler()
+        loop.set_exception_handler(metrics.loop_failed)
+        watching = asyncio.create_task(metrics.watch_loop())
+        yield
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        loop.set_exception_handler(former)
+
+    app.cleanup_ctx.append(watch)
     app.on_shutdown.append(stop)
     return app

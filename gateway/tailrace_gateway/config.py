@@ -28,6 +28,7 @@ def default_runtime_dir() -> Path:
 class Config:
     """`paths` are served folders or notebook files; `port` 0 takes a free one; `token` is what programs send.
 
+    `trace`: the file that gets every frame of every socket.
     `token` None: TAILRACE_TOKEN, else the one stored in `state_dir`, else a new one, stored 0600.
     """
 
@@ -36,6 +37,7 @@ class Config:
     port: int = 0
     token: str | None = field(default=None, repr=False)
     keep_kernels: bool = False
+    trace: Path | None = None
     state_dir: Path = field(default_factory=state_directory)
     runtime_dir: Path = field(default_factory=default_runtime_dir)
 

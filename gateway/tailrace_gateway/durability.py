@@ -6,7 +6,7 @@ continued: a new segment, begun from the state in memory, is the way back, tried
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -44,10 +44,24 @@ class Durability:
         try:
             await self._journal.append(entry)
         except TailraceError as error:
-            self._failed = True
-            self.trouble("journal", error.message)
-            self._try_later()
+            self.failed(error)
             raise
+
+    async def append_all(self, records: Sequence[Record]) -> tuple[int, TailraceError | None]:
+        """How many of these, from the first, are durable, and what became of the rest: call `failed` with that."""
+        outcomes = await asyncio.gather(*map(self._journal.append, records), return_exceptions=True)
+        for number, outcome in enumerate(outcomes):
+            if isinstance(outcome, TailraceError):
+                return number, outcome
+            if outcome is not None:
+                raise outcome
+        return len(records), None
+
+    def failed(self, error: TailraceError) -> None:
+        """Nothing is acknowledged from now on: tell everybody, and try to go on."""
+        self._failed = True
+        self.trouble("journal", error.message)
+        self._try_later()
 
     async def compact(self) -> None:
         """Begin a new segment when the old one has grown; one that cannot be begun is no reason to stop."""

@@ -8,7 +8,6 @@ import asyncio
 import dataclasses
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,18 @@ from tailrace_gateway.clients import Client
 from tailrace_gateway.conversation import Reply
 from tailrace_gateway.document import Applied, Refused, commit, step
 from tailrace_gateway.durability import Durability
+from tailrace_gateway.edits import plan_edits
 from tailrace_gateway.execution import Execution
 from tailrace_gateway.exporting import export
 from tailrace_gateway.fold import fold
 from tailrace_gateway.history import OUTSIDE
+from tailrace_gateway.inbox import Inbox, Submitted, Work
 from tailrace_gateway.kernel_port import KernelFactory
+from tailrace_gateway.metrics import Metrics
 from tailrace_gateway.notebook_file import ChangedOnDisk, Contents, Written
 from tailrace_gateway.opening import is_saved, remember_file, remember_save, take_outside_edit
 from tailrace_gateway.pending import Pending, PendingTable
-from tailrace_gateway.queries import ask
+from tailrace_gateway.queries import answer, ask
 from tailrace_gateway.records import Answer, Saved, StoredCell
 from tailrace_gateway.saving import Kept, Saving
 from tailrace_gateway.state import snapshot
@@ -66,6 +68,8 @@ from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.events import (
     Ack,
     Cause,
+    CommandExecuted,
+    CommandFailed,
     Error,
     Event,
     ProjectChangedOnDisk,
@@ -78,10 +82,8 @@ from tailrace_protocol.objects import KernelState, Member
 
 log = logging.getLogger(__name__)
 
-ANSWER_SECONDS = 10.0
 LAST_WRITES = 3  # attempts to write the file when the notebook is closed
 BUG = TailraceError(ErrorCode.INTERNAL, "The gateway has a bug: its log tells the story.")
-Work = Callable[[], Awaitable[None] | None]
 Effectful = (
     CreateCell | CellUpdate | DeleteCell | MoveCell | SetCell | SetNotebook | Undo | Redo
     | RunCell | RunAll | RunStale | Interrupt | RestartKernel | UpdateDbConnection | Save
@@ -91,10 +93,11 @@ Effectful = (
 class Notebook:
     """The actor. Public methods may be called from anywhere on the event loop."""
 
-    def __init__(self, kept: Kept, kernels: KernelFactory, blobs: Blobs):
+    def __init__(self, kept: Kept, kernels: KernelFactory, blobs: Blobs, metrics: Metrics | None = None):
         self._state = kept.state
         self._blobs = blobs
-        self._inbox: asyncio.Queue[Work] = asyncio.Queue()
+        self._metrics = metrics or Metrics()
+        self._inbox = Inbox(self._take, self._take_edits, self._metrics, kept.state.info.id)
         self._clients: list[Client] = []
         self._stream = Stream(kept.state.info.id, kept.state.hash)
         self._encoded: dict[Encoding, tuple[int, bytes]] = {}
@@ -112,7 +115,6 @@ class Notebook:
             self._not_saved,
         )
         self._conflicts = kept.conflicts
-        self._actor = asyncio.create_task(self._run())
         if not is_saved(self._state):
             self._saving.touch()
 
@@ -161,52 +163,17 @@ class Notebook:
         return await asyncio.to_thread(export, kind, state.stored(), outputs, state.info.settings, self._blobs.value)
 
     async def question(self, kind: str, content: Any) -> Reply:
-        """The kernel's answer to a question that changes nothing, `buffers` included. Raises the kernel's
-        TailraceError, kernel_starting, kernel_dead, kernel_unresponsive."""
-        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-
-        def give(reply: Reply) -> None:
-            if not answer.done():
-                answer.set_result(reply)
-
-        def fail(error: TailraceError) -> None:
-            if not answer.done():
-                answer.set_exception(error)
-
-        def put() -> None:
-            try:
-                self._execution.query(kind, content, give, fail)
-            except TailraceError as error:
-                fail(error)
-
-        self.post(put)
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await answer
-        except TimeoutError:  # a kernel that was restarted meanwhile answers nothing
-            message = "The kernel ended before it answered: ask again."
-            raise TailraceError(ErrorCode.KERNEL_UNRESPONSIVE, message) from None
+        """The kernel's answer to a question that changes nothing; see `queries.answer`."""
+        return await answer(self._execution, self.post, kind, content)
 
     # Inbox
 
     def post(self, work: Work) -> None:
-        self._inbox.put_nowait(work)
-
-    async def _run(self) -> None:
-        while True:
-            work = await self._inbox.get()
-            try:
-                result = work()
-                if result is not None:
-                    await result
-            except Exception:
-                log.exception("work in the inbox of notebook %s failed", self.id)
-            finally:
-                self._inbox.task_done()
+        self._inbox.put(work)
 
     async def settle(self) -> None:
         """Returns when everything that is in the inbox now has been done."""
-        await self._inbox.join()
+        await self._inbox.settle()
 
     async def close(self, code: int, reason: str, *, keep_kernel: bool = False, write: bool = True) -> None:
         """Write what is unwritten (`write`), end the kernel, close every socket with this code."""
@@ -220,8 +187,7 @@ class Notebook:
         await self._saving.close()
         for client in self._clients:
             client.close(code, reason)
-        self._actor.cancel()
-        await asyncio.gather(self._actor, return_exceptions=True)
+        await self._inbox.close()
         await self._durability.close()
 
     def _publish(self, event: Event, *, with_hash: bool = False, folded: bool = False) -> None:
@@ -229,6 +195,9 @@ class Notebook:
         if not folded:
             fold(self._state, event)
         numbered = self._stream.publish(event, with_hash=with_hash)
+        if isinstance(event, CommandExecuted | CommandFailed):
+            known = self._state.answers.get(event.client, event.id)
+            self._metrics.ended(event, (known.result or {}).get("runId") if known is not None else None)
         for client in self._clients:
             client.offer(numbered)
 
@@ -241,7 +210,7 @@ class Notebook:
         self.post(lambda: self._leave(client))
 
     def submit(self, client: Client, command: AnyCommand) -> None:
-        self.post(lambda: self._take(client, command))
+        self._inbox.put(Submitted(client, command))
 
     def _attach(self, client: Client, command: Attach) -> None:
         if len(self._clients) >= MAX_SOCKETS:
@@ -259,6 +228,7 @@ class Notebook:
         client.tell(Ack(id=command.id, revision=self._state.revision, seq=self._stream.seq, result=result))
         client.begin(missed, self._stream.seq)
         self._clients.append(client)
+        self._metrics.attached(client.id)
         self._publish(SessionConnected(client=client.id, name=client.name, role=client.role, clients=self._members()))
         if self._conflicts:  # found when the notebook was opened, before there was anybody to tell
             self._publish(ProjectChangedOnDisk(conflicts=self._conflicts))
@@ -277,7 +247,8 @@ class Notebook:
 
     # Commands
 
-    async def _take(self, client: Client, command: AnyCommand) -> None:
+    async def _take(self, submitted: Submitted) -> None:
+        client, command = submitted.client, submitted.command
         try:
             match command:
                 case Attach() | Ping() | Comm():
@@ -294,8 +265,9 @@ class Notebook:
                 case _:
                     await self._apply(client, command)
         except TailraceError as error:
-            self._refuse(client, command.id, error)
+            self._refuse_command(client, command, error)
         except Exception:
+            self._metrics.failed()
             log.exception("command %s of client %s failed", type(command).__name__, client.id)
             self._refuse(client, command.id, BUG)
 
@@ -320,18 +292,61 @@ class Notebook:
         if isinstance(outcome, Refused):
             raise TailraceError(outcome.code, outcome.message, details=outcome.details)
         applied = await self._make_durable(outcome)
+        self._perform(command, applied, self._announce(client, command, applied), run_id or "")
+
+    def _announce(self, client: Client, command: Effectful, applied: Applied) -> Pending:
+        """Ack, `command:executing`, document events."""
         self._ack(client, command.id, applied.result, applied.record.seq)
         cause = Cause(client=client.id, id=command.id)
         pending = self._pendings.begin(applied.record.command, cause, getattr(command, "cell_id", None))
         self._tell(applied)
+        return pending
+
+    def _perform(self, command: Effectful, applied: Applied, pending: Pending, run_id: str) -> None:
+        """What the kernel is to do about it."""
         try:
-            self._effects(command, applied, pending, run_id or "")
+            self._effects(command, applied, pending, run_id)
         except TailraceError as error:
             self._pendings.fail(pending, error)
         except Exception:
-            log.exception("effects of %s of client %s failed", applied.record.command, client.id)
+            self._metrics.failed()
+            log.exception("effects of %s failed", applied.record.command)
             self._pendings.fail(pending, BUG)
         self._pendings.seal(pending)
+
+    async def _take_edits(self, submitted: list[Submitted]) -> None:
+        """Edits of different cells: planned on the same state, made durable together, then told one after another.
+
+        None can change what another comes to, so only their revisions and the positions of their events are chained.
+        """
+        try:
+            await self._durability.ready()
+        except TailraceError as error:
+            for one in submitted:
+                self._refuse_command(one.client, one.command, error)
+            return
+        outcomes = plan_edits(self._state, self._stream.seq, submitted)
+        durable, failure = await self._durability.append_all(
+            [outcome.record for outcome in outcomes if isinstance(outcome, Applied)]
+        )
+        effects: list[tuple[CellUpdate, Applied, Pending]] = []
+        for one, outcome in zip(submitted, outcomes, strict=True):
+            assert isinstance(one.command, CellUpdate)
+            match outcome:
+                case Answer():
+                    self._answer_again(one.client, outcome)
+                case Refused(code=code, message=message, details=details):
+                    self._refuse_command(one.client, one.command, TailraceError(code, message, details=details))
+                case Applied() if durable:
+                    durable -= 1
+                    commit(self._state, outcome)
+                    effects.append((one.command, outcome, self._announce(one.client, one.command, outcome)))
+                case Applied():
+                    self._refuse_command(one.client, one.command, failure or BUG)
+        for command, applied, pending in effects:
+            self._perform(command, applied, pending, "")
+        if failure is not None:
+            self._durability.failed(failure)
 
     async def _make_durable(self, outcome: Applied) -> Applied:
         """The ack names the last document event, which follows `command:executing`. Raises read_only, disk_full."""
@@ -399,6 +414,10 @@ class Notebook:
     def _refuse(self, client: Client, command_id: str, error: TailraceError) -> None:
         client.unacked -= 1
         client.tell(_error(command_id, error))
+
+    def _refuse_command(self, client: Client, command: AnyCommand, error: TailraceError) -> None:
+        self._refuse(client, command.id, error)
+        self._metrics.refused(command, client.id, error)
 
     def _answer_again(self, client: Client, known: Answer) -> None:
         """The same answer; a run that did not survive its kernel or gateway is not started again, and said lost."""

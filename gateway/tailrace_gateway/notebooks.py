@@ -11,6 +11,7 @@ from tailrace_gateway.journal import open_journal
 from tailrace_gateway.kernel_port import Hear, KernelPort
 from tailrace_gateway.kernel_process import LocalKernel
 from tailrace_gateway.library import Found, Library
+from tailrace_gateway.metrics import Metrics
 from tailrace_gateway.moved import adopt, remember_place
 from tailrace_gateway.notebook import Notebook
 from tailrace_gateway.notebook_file import NotebookFile
@@ -29,10 +30,11 @@ Kernels = Callable[[Found, Hear], KernelPort]
 
 
 class Notebooks:
-    def __init__(self, config: Config, kernels: Kernels):
+    def __init__(self, config: Config, kernels: Kernels, metrics: Metrics):
         self.library = Library(config.paths)
         self._config = config
         self._kernels = kernels
+        self._metrics = metrics
         self._open: dict[str, Notebook] = {}
         self._blobs: dict[str, Blobs] = {}
         self._opening = asyncio.Lock()
@@ -54,7 +56,7 @@ class Notebooks:
     async def _start(self, found: Found) -> Notebook:
         kept = await self._read(found)
         blobs = self._blobs[found.id] = Blobs(found.id, self._config.runtime_dir / "blobs" / found.id)
-        return Notebook(kept, partial(self._kernels, found), blobs)
+        return Notebook(kept, partial(self._kernels, found), blobs, self._metrics)
 
     async def _read(self, found: Found) -> Kept:
         """Raises TailraceError unreadable_notebook, already_open, too_large, read_only or disk_full."""

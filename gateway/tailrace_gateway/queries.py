@@ -1,14 +1,17 @@
 """Questions of a client that change nothing: completion, inspection, pages of values. Knows both wires' shapes."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from tailrace_gateway.conversation import Reply, fields
+from tailrace_gateway.conversation import Post, Reply, fields
 from tailrace_gateway.execution import Execution
 from tailrace_gateway.state import NotebookState
 from tailrace_protocol.commands import Complete, Inspect, Schema, TablePage, VariablePage
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.kernel_messages import SchemaRequest, TablePageRequest, VariablesRequest
+
+ANSWER_SECONDS = 10.0
 
 Answered = Callable[[dict[str, Any]], None]
 Failed = Callable[[TailraceError], None]
@@ -48,6 +51,34 @@ def ask(
         case Schema():
             node = SchemaRequest(connection=command.connection, path=command.path, refresh=command.refresh)
             execution.query("schema", node, lambda reply: answered(fields(reply)), failed)
+
+
+async def answer(execution: Execution, post: Post, kind: str, content: Any) -> Reply:
+    """What the kernel says, `buffers` included. Raises its TailraceError, kernel_starting, kernel_dead,
+    kernel_unresponsive."""
+    answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+    def give(reply: Reply) -> None:
+        if not answered.done():
+            answered.set_result(reply)
+
+    def fail(error: TailraceError) -> None:
+        if not answered.done():
+            answered.set_exception(error)
+
+    def put() -> None:
+        try:
+            execution.query(kind, content, give, fail)
+        except TailraceError as error:
+            fail(error)
+
+    post(put)
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await answered
+    except TimeoutError:  # a kernel that was restarted meanwhile answers nothing
+        message = "The kernel ended before it answered: ask again."
+        raise TailraceError(ErrorCode.KERNEL_UNRESPONSIVE, message) from None
 
 
 def _completion(reply: Reply) -> dict[str, Any]:

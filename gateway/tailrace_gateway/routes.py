@@ -11,12 +11,16 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from tailrace_gateway.credentials import Credentials, Identity
 from tailrace_gateway.door import IDENTITY, Need
+from tailrace_gateway.metrics import Metrics
+from tailrace_gateway.notebook import Notebook
 from tailrace_gateway.notebooks import GONE, Notebooks
 from tailrace_gateway.page import FOREVER, frame_page, inside, shell
 from tailrace_gateway.tables import download
+from tailrace_gateway.trace import Trace
 from tailrace_gateway.ws import Connection, new_socket, refuse
 from tailrace_protocol.codec import to_builtins
 from tailrace_protocol.commands import COMMANDS
@@ -54,10 +58,14 @@ class Route:
 class Routes:
     """The handlers, and the table that declares them."""
 
-    def __init__(self, notebooks: Notebooks, credentials: Credentials, static: Path):
+    def __init__(
+        self, notebooks: Notebooks, credentials: Credentials, static: Path, metrics: Metrics, trace: Trace | None
+    ):
         self._notebooks = notebooks
         self._credentials = credentials
         self._static = static
+        self._metrics_of = metrics
+        self._trace = trace
         self._connections: dict[str, set[Connection]] = {}  # session (empty: programs) -> its sockets
 
     def table(self) -> list[Route]:
@@ -212,7 +220,7 @@ class Routes:
         await socket.prepare(request)
         try:
             notebook = await self._notebooks.get(_notebook_id(request))
-            await self._connect(Connection(socket, notebook, identity, self._credentials), identity)
+            await self._connect(self._connection(socket, notebook, identity), identity)
         except TailraceError as error:
             await refuse(socket, GONE, error)
         except Exception:
@@ -220,6 +228,9 @@ class Routes:
             bug = TailraceError(ErrorCode.INTERNAL, "The gateway has a bug: its log tells the story.")
             await refuse(socket, BUG, bug)
         return socket
+
+    def _connection(self, socket: web.WebSocketResponse, notebook: Notebook, identity: Identity) -> Connection:
+        return Connection(socket, notebook, identity, self._credentials, self._trace)
 
     async def _connect(self, connection: Connection, identity: Identity) -> None:
         group = self._connections.setdefault(identity.session or "", set())
@@ -242,15 +253,9 @@ class Routes:
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
         notebooks = self._notebooks.open
-        lines = [
-            "# TYPE tailrace_open_notebooks gauge",
-            f"tailrace_open_notebooks {len(notebooks)}",
-            "# TYPE tailrace_clients gauge",
-            f"tailrace_clients {sum(notebook.clients for notebook in notebooks)}",
-            "# TYPE tailrace_events_total counter",
-            f"tailrace_events_total {sum(notebook.seq for notebook in notebooks)}",
-        ]
-        return web.Response(text="\n".join(lines) + "\n", content_type="text/plain")
+        clients, events = sum(one.clients for one in notebooks), sum(one.seq for one in notebooks)
+        text = self._metrics_of.text(len(notebooks), clients, events)
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _schema(self, request: web.Request) -> web.StreamResponse:
         types = [*COMMANDS.values(), *EVENTS, *CONTROLS]

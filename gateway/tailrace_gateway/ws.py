@@ -8,12 +8,14 @@ import contextlib
 import logging
 import secrets
 import time
+from collections.abc import Callable
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from tailrace_gateway.clients import Client
 from tailrace_gateway.credentials import Credentials, Identity
 from tailrace_gateway.notebook import Notebook
+from tailrace_gateway.trace import Trace
 from tailrace_protocol.codec import ENCODERS, Encoding, FrameError, decode_command
 from tailrace_protocol.commands import AnyCommand, Attach, Ping
 from tailrace_protocol.errors import ErrorCode, TailraceError
@@ -70,12 +72,16 @@ def _kind(encoding: Encoding) -> WSMsgType:
 class SocketTransport:
     """The Transport of a browser or program."""
 
-    def __init__(self, socket: web.WebSocketResponse):
+    def __init__(self, socket: web.WebSocketResponse, sent: Callable[[bytes], None] | None = None):
+        """`sent` is told of every frame that the socket took."""
         self._socket = socket
         self._kind = _kind(encoding_of(socket))
+        self._sent = sent
 
     async def send(self, frame: bytes) -> None:
         await self._socket.send_frame(frame, self._kind)
+        if self._sent is not None:
+            self._sent(frame)
 
     async def close(self, code: int, reason: str) -> None:
         await self._socket.close(code=code, message=reason.encode()[:120])
@@ -90,6 +96,7 @@ class Connection:
         notebook: Notebook,
         identity: Identity,
         credentials: Credentials,
+        trace: Trace | None = None,
         silence: float = SILENCE,
     ):
         self._socket = socket
@@ -98,6 +105,7 @@ class Connection:
         self._credentials = credentials
         self._encoding = encoding_of(socket)
         self._client: Client | None = None
+        self._trace = trace
         self._silence = silence
 
     async def close(self, code: int, error: TailraceError) -> None:
@@ -112,9 +120,11 @@ class Connection:
         command = await self._first_frame()
         if command is None:
             return
+        client_id = command.client or secrets.token_urlsafe(12)
+        self._traced(client_id, 0, command)
         client = self._client = Client(
-            command.client or secrets.token_urlsafe(12),
-            SocketTransport(self._socket),
+            client_id,
+            SocketTransport(self._socket, self._sent_to(client_id)),
             self._encoding,
             self._notebook.current,
             name=command.name or "",
@@ -132,6 +142,16 @@ class Connection:
             # The writer closes the socket: returning before that would cut it without a close frame.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(writer, CLOSE_SECONDS)
+
+    def _sent_to(self, client_id: str) -> Callable[[bytes], None] | None:
+        trace = self._trace
+        if trace is None:
+            return None
+        return lambda frame: trace.went(self._notebook.id, client_id, frame, self._encoding)
+
+    def _traced(self, client_id: str, size: int, command: AnyCommand | None) -> None:
+        if self._trace is not None:
+            self._trace.came(self._notebook.id, client_id, size, command)
 
     async def _first_frame(self) -> Attach | None:
         """The attach frame with the right page key; anything else closes the socket."""
@@ -205,8 +225,10 @@ class Connection:
         try:
             command = self._decode(message)
         except FrameError as error:
+            self._traced(client.id, len(message.data or b""), None)
             client.tell(Error(id=error.frame_id, code=error.code.value, message=error.message, details=error.details))
             return
+        self._traced(client.id, len(message.data), command)
         match command:
             case Ping(id=command_id):
                 client.tell(Pong(id=command_id, server_time=time.time()))

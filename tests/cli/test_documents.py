@@ -33,7 +33,7 @@ def options(parser: argparse.ArgumentParser) -> set[str]:
 
 def parser_of(command: str) -> argparse.ArgumentParser:
     parser = Parser(prog=command)
-    import_module(f"tailrace_cli.{command}").add_arguments(parser)
+    import_module(f"tailrace_cli.{command.replace('-', '_')}").add_arguments(parser)
     return parser
 
 

@@ -13,7 +13,7 @@ from typing import Any, ParamSpec
 import aiohttp
 from aiohttp import web
 
-from tailrace_gateway.app import DOOR, NOTEBOOKS, create_app
+from tailrace_gateway.app import DOOR, METRICS, NOTEBOOKS, create_app
 from tailrace_gateway.config import Config
 from tailrace_gateway.notebooks import Kernels, Notebooks
 from tailrace_gateway.server import listen
@@ -179,6 +179,7 @@ async def running(
             yield Gateway(app, config.port, session, bare)
         finally:
             await runner.cleanup()
+        assert app[METRICS].failures == 0, "something failed that nothing handled: the log tells the story"
 
 
 def output_texts(cell: Frame) -> Sequence[str]:

@@ -132,9 +132,9 @@ async def test_input_is_asked_and_the_first_answer_wins(tmp_path: Path) -> None:
         assert (asked["prompt"], asked["password"]) == ("how many? ", False)
         answer = {"cellId": "a1", "requestId": asked["requestId"], "value": "41"}
         assert (await client.reply(await client.send("stdin_reply", **answer)))["type"] == "ack"
+        await client.event("run_finished", status="success")
         late = await client.reply(await client.send("stdin_reply", **answer))
         assert late["code"] == "not_waiting"
-        await client.event("run_finished", status="success")
         assert value_of(client, "b1") == "42"
 
 

@@ -415,6 +415,21 @@ class FullDisk(MemoryJournal):
             raise TailraceError(ErrorCode.READ_ONLY, "Changes cannot be made durable: still no room.")
 
 
+class CountingJournal(MemoryJournal):
+    """Keeps what it got, and how many appends waited at the same time."""
+
+    def __init__(self) -> None:
+        self.records: list[Record | Saved] = []
+        self.waiting = self.most = 0
+
+    async def append(self, record: Record | Saved) -> None:
+        self.records.append(record)
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        await asyncio.sleep(0)
+        self.waiting -= 1
+
+
 class Wire:
     """A transport that keeps decoded frames."""
 
@@ -469,5 +484,37 @@ async def test_nothing_is_acknowledged_that_is_not_durable(tmp_path: Path) -> No
     await wire.until(lambda frame: frame["type"] == "read_only" and "reason" not in frame and frame["seq"] > ack["seq"])
     assert "readOnly" not in json.loads(notebook.current("json")[1])
     assert state.cells["a1"].code == "x = 1"
+    await notebook.close(1012, "")
+    await writer
+
+
+@story
+async def test_edits_of_different_cells_that_wait_together_share_a_sync(tmp_path: Path) -> None:
+    path = tmp_path / "n.py"
+    path.write_text("".join(f'# %% id="c{number}"\n{number}\n\n' for number in range(20)))
+    file, journal, kernels = NotebookFile(path), CountingJournal(), FakeKernels()
+    state = open_state(NotebookInfo(id="n", path="n.py", name="n", settings=Settings()), file.read().cells)
+    kept = Kept(state=state, journal=journal, file=file, store=OutputStore(tmp_path / "store"))
+    notebook = Notebook(kept, lambda hear: kernels(None, hear), Blobs("n", tmp_path / "blobs"))  # type: ignore[arg-type]
+    wire = Wire()
+    member = Member("c", wire, "json", notebook.current, name="", role="editor")
+    writer = asyncio.create_task(member.write())
+    notebook.attach(member, Attach(id="0"))
+    await wire.until(lambda frame: frame["type"] == "kernel_status" and frame["state"] == "idle")
+    for number in [*range(20), 3]:  # the last one is of a cell that is edited already
+        notebook.submit(member, CellUpdate(id=f"q{number}", cell_id=f"c{number}", code="new"))
+    notebook.submit(member, CellUpdate(id="none", cell_id="nobody", code="x"))
+    assert (await wire.until(lambda frame: frame.get("id") == "none"))["code"] == "unknown_cell"
+    assert journal.most == 20
+    records = [record for record in journal.records if isinstance(record, Record)]
+    assert [(record.base, record.revision) for record in records] == [(n, n + 1) for n in range(20)]
+    acks = [frame for frame in wire.frames if frame["type"] == "ack" and frame["id"] != "0"]
+    assert [ack["id"] for ack in acks] == [*(f"q{number}" for number in range(20)), "q3"]
+    assert acks[-1]["revision"] == 4, "the same id once more: the same answer"
+    for ack in acks[:20]:
+        told = [f for f in wire.frames if f.get("cause", {}).get("id") == ack["id"] and f["type"] == "cell_updated"]
+        assert told[0]["seq"] == ack["seq"]
+        assert wire.frames.index(ack) < wire.frames.index(told[0])
+    assert [cell.code for cell in state.stored()] == ["new"] * 20
     await notebook.close(1012, "")
     await writer
