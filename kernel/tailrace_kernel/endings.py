@@ -130,6 +130,8 @@ class Endings:
             if name in sources:
                 state.forks.setdefault((name, sources[name]), set()).add(cell)
         spent = set(direct)
+        if finished.outcome != "success" and not state.rules.failed_change_spends:
+            return []
         for name, writer in finished.shared:
             owner = writer or state.shown.by.get(name)
             if owner is not None and owner != cell and owner in state.records:

@@ -37,7 +37,7 @@ class Gather:
             return KernelReason(code=refusal, names=(name,), from_cells=(cell,))
         if cell in state.agenda.stuck:
             return state.agenda.stuck[cell]
-        if state.agenda.counts.get(cell, 0) >= MAX_RUNS:
+        if state.agenda.counts.get(cell, 0) >= MAX_RUNS and state.rules.run_cap:
             return run_cap(cell)
         self._add(cell, entry.runs, self._why_pulled(record, name, reader, entry), must=True, follow=entry.follow)
         return None
@@ -178,6 +178,8 @@ class Gather:
         """Pull what was never computed or is spent; the turn of the cell looks again."""
         state = self._state
         records = state.records
+        if not state.rules.pulls:
+            return
         for name, writers in state.graph.bound[cell].items():
             for writer in writers:
                 record = records[writer]

@@ -270,7 +270,7 @@ class Graph:
         self._evaluate_all()
         while True:
             self._find_order()
-            if self.blocked <= self._firm:
+            if self.blocked <= self._firm or not self.rules.call_below_dropped:
                 break
             self._forget_calls(self.blocked - self._firm)
             self._firm |= self.blocked

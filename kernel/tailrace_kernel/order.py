@@ -9,11 +9,13 @@ from heapq import heapify, heappop, heappush
 from typing import NamedTuple, Protocol
 
 from tailrace_kernel.places import Places
+from tailrace_kernel.rules import Rules
 
 
 class Bindings(Protocol):
     """The part of a graph that order depends on."""
 
+    rules: Rules
     places: Places
     changes: dict[str, frozenset[str]]
     bound: dict[str, dict[str, tuple[str, ...]]]
@@ -60,7 +62,7 @@ def waits_for(graph: Bindings, cell: str, low: int, high: int) -> set[str]:
     """Cells of the stretch that come before this one: its writers, and the readers of what it changes in place."""
     at = graph.places.at
     found = {w for w in graph.preds[cell] if low <= at[w] <= high}
-    for name in graph.changes[cell]:
+    for name in graph.changes[cell] if graph.rules.order_only else ():
         for writer in graph.bound[cell].get(name, ()):
             for reader in graph.succs[writer]:
                 here = reader != cell and low <= at[reader] <= high

@@ -20,3 +20,15 @@ class Rules:
     parts: bool = True  # sharing looks into containers and instances
     readers_then: bool = True
     same_import: bool = True
+    order_only: bool = True  # readers of a version run before the cell that changes it
+    call_below_dropped: bool = True  # a call-time read drops an edge from below that would close a cycle
+    unbinds_first: bool = True  # a name that a cell may bind and does not read
+    failed_change_spends: bool = True
+    sharers_stay: bool = True  # a version that shares an object is not let go
+    pulls: bool = True
+    skip_fresh: bool = True
+    run_cap: bool = True
+    failure_removes: bool = True  # names bound before the failure too
+    no_fallback: bool = True  # to a writer above one that failed
+    failed_not_pulled: bool = True  # while its code and inputs are unchanged
+    cutoff_whole: bool = True  # equal containers stay only where all the cell writes is equal

@@ -63,9 +63,7 @@ class Shown:
             if shows != cell:
                 save.append((name, shows))
                 self._unrest[name] = None
-                if name not in binds and name not in reads:
-                    wants.append((name, None))
-            elif name not in binds and name not in reads:
+            if name not in binds and name not in reads and graph.rules.unbinds_first:
                 wants.append((name, None))
         if record.given is not writes:
             wants += self._outdated(record, writes)
@@ -161,9 +159,11 @@ class Shown:
 
     def at_rest(self, name: str) -> str | None:
         """The cell whose object the name shows when nothing runs: its last writer that has run."""
-        for writer in self._graph.last(name):
+        graph = self._graph
+        strict = graph.rules.no_fallback
+        for writer in graph.last(name) if strict else reversed(graph.writers.get(name, ())):
             record = self._records[writer]
-            if record.outcome is None or name in record.passed:
+            if record.outcome is None or name in record.passed or not (strict or record.has(name)):
                 continue
             return writer if record.has(name) else None
         return None

@@ -56,7 +56,7 @@ class Surveys:
                     continue
                 if name not in record.unbound:
                     gets = writer
-            elif record.own_stale and writer not in state.graph.blocked:
+            elif (record.own_stale or not state.rules.failed_not_pulled) and writer not in state.graph.blocked:
                 self._need(cell, entry, name, record, survey)
             else:
                 survey.failed.append((name, writer))
@@ -75,6 +75,8 @@ class Surveys:
                     break
 
     def _need(self, cell: str, entry: Entry, name: str, writer: Record, survey: Survey) -> None:
+        if not self._state.rules.pulls:
+            return
         if writer.id in self._state.agenda.stuck:
             survey.refused = self._state.agenda.stuck[writer.id]
             return

@@ -79,7 +79,7 @@ class Turns:
             if refusal is not None:
                 self.leave(cell, refusal)
                 return
-        if not entry.must and record.fresh and record.outcome == "success":
+        if not entry.must and record.fresh and record.outcome == "success" and state.rules.skip_fresh:
             self.leave(cell, FRESH)
             return
         survey = self._surveys.survey(cell, entry)
@@ -101,7 +101,7 @@ class Turns:
             return KernelReason(code="disabled" if record.mode == "disabled" else "disabled_upstream")
         if record.unasked is not None and not entry.named:
             return KernelReason(code=record.unasked, request=entry.runs[0].id)
-        if state.agenda.counts.get(cell, 0) >= MAX_RUNS:
+        if state.agenda.counts.get(cell, 0) >= MAX_RUNS and state.rules.run_cap:
             return run_cap(cell)
         return None
 

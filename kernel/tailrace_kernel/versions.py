@@ -85,7 +85,7 @@ class Namespace:
             for name in execute.writes:
                 if name not in user and not is_table(name):
                     unbound |= {name}
-        else:
+        elif self.rules.failure_removes:
             garbage = [user.pop(name) for name in execute.writes if name in user]
         recalled = self._recalled(execute, garbage) if self._originals else frozenset()
         if prepared is UNPREPARED and self._total <= self.budget:
@@ -141,7 +141,7 @@ class Namespace:
         return tuple(
             (version, taken)
             for version, taken in self._sizes.items()
-            if all(holders.get(key, 0) <= 1 for key in made_of.get(version, ()))
+            if not self.rules.sharers_stay or all(holders.get(key, 0) <= 1 for key in made_of.get(version, ()))
         )
 
     # Directions
@@ -306,7 +306,7 @@ class Namespace:
         user, old = self.user, prepared.old
         same = {name for name in old if name in user and equal_values(old[name], user[name])}
         firm = {name for name in same if immutable(user[name])}
-        if same != execute.writes or prepared.touched or prepared.copied:
+        if (same != execute.writes or prepared.touched or prepared.copied) and self.rules.cutoff_whole:
             return firm
         for name in same - firm:
             garbage.append(user[name])

@@ -441,8 +441,20 @@ class History:
             raise self._violation(f"sharing {sharing(self.notebook.user)}, script {groups}")
 
     def _must_be_fresh(self) -> None:
-        if self._above_only() and script(self._codes()) is not None and not self.notebook.all_fresh():
+        """A run of what is stale makes all fresh, but for cells that reached their cap: those need another run."""
+        if not self._above_only() or script(self._codes()) is None:
+            return
+        for _ in range(3):
+            if not self._capped():
+                break
+            self.counts["run caps"] += 1
+            self._run(mode="stale")
+        if not self.notebook.all_fresh():
             raise self._violation(f"the script runs, the notebook is not fresh: {self.notebook.statuses()}")
+
+    def _capped(self) -> bool:
+        records = self.notebook.scheduler.state.records.values()
+        return any(r.held is not None and r.held.code == "run_cap" for r in records)
 
     def _violation(self, what: str) -> ViolationError:
         cells = [f"  {c} {self.notebook.status(c)}: {self.notebook.code[c]!r}" for c in self._order()]

@@ -50,6 +50,7 @@ def test_a_fresh_notebook_equals_a_script(kind: str, pool: Executor) -> None:
     report(kind, total)
     for what, floor in FLOORS.items():
         assert total[what] >= floor * count, f"{kind}: only {total[what]} {what} in {count} histories"
+    assert total["run caps"] <= count // 100 + 1
     if options.copies and options.keep is None:
         assert total["copies"] >= count
     if options.keep is not None:
@@ -59,5 +60,5 @@ def test_a_fresh_notebook_equals_a_script(kind: str, pool: Executor) -> None:
 def report(kind: str, total: Counter[str]) -> None:
     """Numbers for the long tier."""
     name = kind.replace(" ", "-")
-    for what in ("histories", "law", "shared objects", "spent", "failures"):
+    for what in ("histories", "law", "shared objects", "spent", "failures", "run caps"):
         print(f"{name} {what} = {total[what]}")

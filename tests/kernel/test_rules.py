@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tailrace_kernel.rules import Rules
+from tailrace_kernel.stimuli import CellFinished, RunRequested, SettingsChanged
 from tests.kernel.dataflow import Notebook
 from tests.kernel.histories import pictures, script, sharing
 
@@ -112,6 +113,87 @@ def same_import(nb: Notebook) -> None:
     assert nb.run("a") == ["a"]
 
 
+def order_only(nb: Notebook) -> None:
+    cells("x = []", "n = len(x) + z", "x.append(1)", "z = 1")(nb)
+    assert nb.runs == ["a", "d", "b", "c"]
+
+
+def call_below_dropped(nb: Notebook) -> None:
+    cells("def f(): return 1 if True else z", "y = f()", "z = y")(nb)
+    assert nb.scheduler.cycles() == ()
+    assert nb.value("z") == 1
+
+
+def unbinds_first(nb: Notebook) -> None:
+    cells("y = 1", "n = 1", "if n: y = 2", "z = y")(nb)
+    nb.put("b", "n = 0")
+    nb.run("b")
+    as_script(nb)
+
+
+def failed_change_spends(nb: Notebook) -> None:
+    cells("x = [1]", "y = x", "x.append(2); 1 / 0")(nb)
+    nb.put("c", "x.append(3)")
+    nb.run("c")
+    as_script(nb)
+
+
+def sharers_stay(nb: Notebook) -> None:
+    nb.namespace.budget = 0
+    cells("w = v = [1]", "v = v + [0]", "n = 0")(nb)
+    nb.put("d", "w.append(4)", index=1)
+    nb.run("d")
+    as_script(nb)
+
+
+def pulls(nb: Notebook) -> None:
+    nb.put_all({"a": "x = 1", "b": "y = x"})
+    assert nb.run("b", mode="single") == ["a", "b"]
+    as_script(nb)
+
+
+def skip_fresh(nb: Notebook) -> None:
+    cells("import math", "y = math.pi", "z = y")(nb)
+    assert nb.run("a") == ["a"]
+
+
+def run_cap(nb: Notebook) -> None:
+    """A cell whose end always brings its own writer back: the shell says so each time."""
+    nb.put_all({"a": "x = 1", "b": "y = x"})
+    nb.step(RunRequested(run_id="one", cell_ids=("a",)))
+    turns: list[str] = []
+    while nb.waiting is not None and len(turns) < 20:
+        cell, nb.waiting = nb.waiting.cell_id, None
+        turns.append(cell)
+        nb.scheduler.state.forks["x", "a"] = {"a", "b"}
+        nb.step(CellFinished(cell_id=cell, outcome="success", recalled=frozenset({("x", "a")})))
+    assert max(turns.count("a"), turns.count("b")) <= 3, turns
+    assert "run_cap" in {r.code for c in "ab" if (r := nb.scheduler.cell(c).reason) is not None}
+
+
+def failure_removes(nb: Notebook) -> None:
+    cells("x = 1; 1 / 0")(nb)
+    assert "x" not in nb.user
+
+
+def no_fallback(nb: Notebook) -> None:
+    cells("x = 1", "x = 1 / 0")(nb)
+    assert "x" not in nb.user
+
+
+def failed_not_pulled(nb: Notebook) -> None:
+    cells("x = 1 / 0", "y = x")(nb)
+    assert nb.run("b") == []
+
+
+def cutoff_whole(nb: Notebook) -> None:
+    nb.step(SettingsChanged(cutoff=True))
+    cells("n = 5", "x = [1]\ny = (x, n)", "print(n, x is y[0])")(nb)
+    nb.put("a", "n = 6")
+    nb.run("a")
+    as_script(nb)
+
+
 RULES: dict[str, Play] = {
     "builtin_never_below": builtin_never_below,
     "own_never_below": own_never_below,
@@ -126,6 +208,18 @@ RULES: dict[str, Play] = {
     "parts": parts,
     "readers_then": readers_then,
     "same_import": same_import,
+    "order_only": order_only,
+    "call_below_dropped": call_below_dropped,
+    "unbinds_first": unbinds_first,
+    "failed_change_spends": failed_change_spends,
+    "sharers_stay": sharers_stay,
+    "pulls": pulls,
+    "skip_fresh": skip_fresh,
+    "run_cap": run_cap,
+    "failure_removes": failure_removes,
+    "no_fallback": no_fallback,
+    "failed_not_pulled": failed_not_pulled,
+    "cutoff_whole": cutoff_whole,
 }
 
 
