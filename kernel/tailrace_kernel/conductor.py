@@ -261,6 +261,9 @@ class Conductor:
         except Exception:
             logger.exception("cell %s could not be run", cell_id)
             return Ended("error", 0.0, None)
+        except KeyboardInterrupt:  # the second of two, while the cell's guard was taking the first
+            self._interrupts.armed = False
+            return Ended("interrupted", 0.0, None)
 
     # Under the lock.
 

@@ -41,10 +41,11 @@ class Interrupts:
         self._shields.add(function.__code__)
 
     def raise_waiting(self) -> None:
-        """Raise what the handler held back, on the main thread."""
+        """Raise what the handler held back, on the main thread, unless the code it was meant for has ended."""
         if self._waiting is not None and threading.get_ident() == self._main:
             waiting, self._waiting = self._waiting, None
-            raise waiting
+            if self.armed:
+                raise waiting
 
     @contextmanager
     def watching(self) -> Iterator[None]:

@@ -133,14 +133,18 @@ class TailraceKernel(IPythonKernel):
                 result = handler(stream, ident, message)
                 if inspect.isawaitable(result):
                     await result
-            except Exception as error:
+            except Exception as failure:
                 kind = message["msg_type"]
                 self.log.exception("handler of %s failed", kind)
                 if kind.endswith("_request"):
-                    problem = f"{kind} failed: {type(error).__name__}: {error}"
-                    wrong_content = isinstance(error, (KeyError, TypeError))
+                    problem = f"{kind} failed: {type(failure).__name__}: {failure}"
+                    wrong_content = isinstance(failure, (KeyError, TypeError))
                     code = ErrorCode.BAD_FIELD if wrong_content else ErrorCode.INTERNAL
                     self._refuse(stream, ident, message, TailraceError(code, problem))
+            except KeyboardInterrupt:  # the second of two, while the first was being shown
+                self.interrupts.armed = False
+                error = TailraceError(ErrorCode.INTERRUPTED, "The request was interrupted.")
+                self._refuse(stream, ident, message, error)
 
         return answering
 

@@ -22,7 +22,8 @@ from tailrace_protocol.kernel_messages import CellStatusContent, Content, Status
 log = logging.getLogger(__name__)
 
 LINGER = 0.02  # seconds that text and statuses may wait for company
-MAX_QUEUED_TEXT = 8 * 2**20  # characters; a writer that is further ahead waits
+MAX_QUEUED = 8 * 2**20  # characters and bytes; a cell that is further ahead waits
+MESSAGE_SIZE = 1024  # bytes that a message takes beside its frames
 WRITER_PATIENCE = 10.0  # seconds a writer waits for the queue to drain
 MAX_TEXT = 2**20  # characters of one stream message
 
@@ -79,7 +80,7 @@ class Outbox:
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._entries: deque[_Entry] = deque()
-        self._queued_text = 0  # characters
+        self._queued = 0  # characters and bytes
         self._drained = threading.Event()
         self._wake_pending = False
         self._timer_pending = False
@@ -90,9 +91,15 @@ class Outbox:
         if not self.is_usable():
             self._thread._really_send(frames, **options)
             return
+        size = MESSAGE_SIZE + sum(map(len, frames))
         with self._lock:
             self._entries.append(_Raw(frames, options))
-        self._wake()
+            self._queued += size
+            full = self._queued > MAX_QUEUED
+        if full:
+            self._wait_for_room()
+        else:
+            self._wake()
         self.after()
 
     def text(self, stream: str, parent: Header, text: str) -> None:
@@ -104,8 +111,8 @@ class Outbox:
                 self._entries.append(last)
             last.parts.append(text)
             last.size += len(text)
-            self._queued_text += len(text)
-            full = self._queued_text > MAX_QUEUED_TEXT
+            self._queued += len(text)
+            full = self._queued > MAX_QUEUED
         if full:
             self._wait_for_room()
         else:
@@ -193,7 +200,8 @@ class Outbox:
     def _wait_for_room(self) -> None:
         self._drained.clear()
         self._wake()
-        if threading.current_thread() is not self._thread.thread:
+        # Threads of the kernel itself never wait: they answer requests, and drain this queue.
+        if not getattr(threading.current_thread(), "is_pydev_daemon_thread", False):
             self._drained.wait(WRITER_PATIENCE)
 
     def drain(self) -> None:
@@ -202,7 +210,7 @@ class Outbox:
         self._timer_pending = False
         with self._lock:
             entries, self._entries = self._entries, deque()
-            self._queued_text = 0
+            self._queued = 0
         self._drained.set()
         for entry in entries:
             try:

@@ -43,9 +43,24 @@ SUITES: dict[str, Suite] = {
         pytest("tests/gateway/test_convergence.py"),
         {"TAILRACE_COMMANDS": "10000", "TAILRACE_CLIENTS": "4"},
     ),
+    "kills": Suite(
+        "500 kills of the gateway under four writers: nothing acknowledged is lost, nothing is there twice",
+        pytest("tests/faults/test_kill.py"),
+        {"TAILRACE_KILLS": "500"},
+    ),
+    "crash-states": Suite(
+        "every state that a power cut could leave of 1,000 streams of commands",
+        pytest("tests/faults/test_crash_states.py"),
+        {"TAILRACE_STREAMS": "1000"},
+    ),
     "interrupts": Suite(
         "500 interrupts at random moments: every run ends and the next one works", ("-m", "tests.long.interrupts")
     ),
+    "jupyterlab": Suite(
+        "plain mode in a real JupyterLab and Notebook 7: change, Run All, delete", ("-m", "tests.long.jupyterlab")
+    ),
+    "ipykernel": Suite("ipykernel's own tests on our kernel", ("-m", "tests.long.peers_suites", "ipykernel")),
+    "nbclient": Suite("nbclient's own tests on our kernel", ("-m", "tests.long.peers_suites", "nbclient")),
     "duckdb": Suite("the SQL tests on DuckDB 1.5 and later 1.x", pytest("tests/long/duckdb_majors.py")),
 }
 
@@ -94,9 +109,11 @@ def main(names: list[str]) -> int:
     if unknown := [name for name in names if name not in SUITES]:
         sys.stderr.write(f"No such suite: {', '.join(unknown)}. There are: {', '.join(SUITES)}.\n")
         return 2
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results: dict[str, dict[str, object]] = {}
     for name in names or list(SUITES):
-        results[name] = run(name, SUITES[name])
+        result = run(name, SUITES[name])
+        results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}  # another run may have written meanwhile
+        results[name] = result
         RESULTS.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n")
     return 0 if all(results[name]["passed"] for name in names or SUITES) else 1
 
