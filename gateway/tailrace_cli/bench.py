@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 BENCHMARKS = {
     "graph": "edits, re-runs and plans in growing notebooks (K2, K3)",
     "kernel": "cascades, answers while busy, prints, start and round trips (K1, K4, K5, K6, K7)",
+    "gateway": "durable edits without sockets (G4)",
     "sql": "SQL cells on DuckDB and PostgreSQL beside their bare drivers (S1)",
 }
 WIDTH = 132  # characters; a narrower terminal would break every cell of the table

@@ -69,7 +69,6 @@ class PendingTable:
         if pending.ended:
             return
         self._forget(pending)
-        self._log(pending, error.code.value)
         self._publish(
             CommandFailed(
                 command=pending.command,
@@ -91,7 +90,6 @@ class PendingTable:
         if pending.tokens or not pending.sealed or pending.ended:
             return
         self._forget(pending)
-        self._log(pending, "ok")
         self._publish(
             CommandExecuted(
                 command=pending.command,
@@ -102,14 +100,6 @@ class PendingTable:
                 cell_id=pending.cell_id,
                 cause=pending.cause,
             )
-        )
-
-    def _log(self, pending: Pending, code: str) -> None:
-        """One line per command when it ends."""
-        milliseconds = 1000 * (self._now() - pending.began)
-        cause, cell = pending.cause, pending.cell_id or "-"
-        log.info(
-            "%s client=%s id=%s cell=%s ms=%.1f %s", pending.command, cause.client, cause.id, cell, milliseconds, code
         )
 
     def _forget(self, pending: Pending) -> None:
