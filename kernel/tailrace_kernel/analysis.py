@@ -72,6 +72,8 @@ def _facts(tree: ast.Module, code: str, compiled: CellCode) -> Analysis:
         calls=calls,
         carries=carries,
         opaque=record.opaque,
+        star=record.star,
+        caught=frozenset(record.caught & writes - binds),
         call_time=later - BUILTINS,
     )
 

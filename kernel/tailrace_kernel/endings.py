@@ -64,7 +64,8 @@ class Endings:
         record.given = writes
         unbound = finished.unbound
         record.unbound = unbound
-        record.passed = frozenset(n for n in unbound if not state.graph.stops(record.id, n)) if unbound else NOTHING
+        passed = (n for n in unbound - finished.deleted if not state.graph.stops(record.id, n))
+        record.passed = frozenset(passed) if unbound else NOTHING
         removed = self._show_names(record, writes, unbound, ok=ok)
         judged = self._spend(running, finished) if changes_objects(record, finished) else []
         if record.passed != running.passed_before or not running.had_run:
@@ -125,6 +126,8 @@ class Endings:
         sources = running.sources
         was_direct, was_spends = record.direct, set(record.spends)
         direct = frozenset((name, sources[name]) for name in finished.touched if name in sources)
+        if finished.found:
+            direct |= self._overwritten(cell, finished.found)
         record.direct = direct
         for name in finished.copied:
             if name in sources:
@@ -144,6 +147,13 @@ class Endings:
         if not (spent or was_spends or learned or was_direct):
             return []
         return [*learned, *(w for _, w in spent | was_spends)]
+
+    def _overwritten(self, cell: str, found: frozenset[str]) -> set[tuple[str, str]]:
+        """Versions above that nobody put aside, because nobody knew that an opaque cell binds these names."""
+        new = found - self._state.graph.learned.get(cell, NOTHING)
+        owners = [(name, self._state.freshness.provider(cell, name)) for name in new]
+        at = self._state.graph.places.at
+        return {(name, owner) for name, owner in owners if owner is not None and at[owner] < at[cell]}
 
     def _learn(self, running: Running, finished: CellFinished) -> list[str]:
         """Names bound above that share an object the cell changed count as changed by it."""

@@ -84,6 +84,8 @@ class Analysis:
     carries: Mapping[str, tuple[Carry, ...]] = field(default_factory=dict)  # written name → where its calls come from
     opaque: bool = False  # exec, globals(), foreign magic: any name may be read or written
     parses: bool = True
+    star: bool = False  # `from m import *`: it may bind any name
+    caught: frozenset[str] = NOTHING  # subset of writes: unbound again at the end of an `except … as name`
     call_time: frozenset[str] = NOTHING  # subset of reads (builtins left out): read by function bodies only
 
     @property

@@ -57,7 +57,10 @@ class Graph:
         self._callable: dict[str, int] = {}  # name → how many cells give it something to call
         self._watched: dict[str, frozenset[str]] = {}
         self._below: dict[str, int] = {}  # cell → place of the lowest cell it reads from below
+        self.possible: dict[str, frozenset[str]] = {}  # opaque cell → names it is not seen to read
         self._opaque: dict[str, None] = {}  # cells that may read any name
+        self._stars: dict[str, None] = {}  # cells that may bind any name
+        self._star: str | None = None  # the highest of them
         self._firm: frozenset[str] = frozenset()  # cells whose call-time reads bind no writer below
         self._ordered = Ordered({}, ())
         self._dirty: dict[str, None] = {}
@@ -95,7 +98,7 @@ class Graph:
             self.succs[writer].pop(cell, None)
         for table in (self.reach, self.reads, self.writes, self.changes, self.bound, self.later, self._exports):
             table.pop(cell)
-        for other in (self.learned, self._below, self._watched, self._dirty, self._opaque):
+        for other in (self.learned, self._below, self._watched, self._dirty, self._opaque, self._stars, self.possible):
             other.pop(cell, None)
         del self.preds[cell]
         self.places.remove(cell)
@@ -155,6 +158,8 @@ class Graph:
         self.bound[cell], self.later[cell], self.preds[cell], self.succs[cell] = {}, {}, {}, {}
         self._exports[cell] = {}
         self._before[cell] = {}
+        if facts.star:
+            self._stars[cell] = None
         self._index(cell, facts.writes)
         self._dirty[cell] = None
 
@@ -166,6 +171,10 @@ class Graph:
         if facts != self.reach[cell]:
             self.reach[cell] = facts
             self._touch(self.writes[cell])
+            if facts.star:
+                self._stars[cell] = None
+            else:
+                self._stars.pop(cell, None)
         self._dirty[cell] = None
 
     def _reorder(self, order: Sequence[str]) -> None:
@@ -245,6 +254,8 @@ class Graph:
             return self._table_below(cell, name, own, below)
         if name in BUILTINS and self.rules.builtin_never_below:
             return ()
+        if self._star is not None and at[self._star] <= at[cell]:
+            return ()
         if name in own and self.rules.own_never_below:
             return ()
         if cell in self._firm and name not in self.reach[cell].reads:
@@ -263,6 +274,8 @@ class Graph:
     # Evaluation
 
     def _settle(self) -> Delta:
+        if self._stars or self._star is not None:
+            self._find_star()
         self._dirty.update(dict.fromkeys(self._firm))
         self._firm = frozenset()
         was = self.blocked
@@ -277,6 +290,13 @@ class Graph:
             self._dirty.update(dict.fromkeys(self.blocked))
             self._evaluate_all()
         return self._delta(was)
+
+    def _find_star(self) -> None:
+        """Nobody below a star import reads from below: the import may give the name."""
+        first = min(self._stars, key=self.places.at.__getitem__, default=None)
+        if first != self._star or first in self._dirty:
+            self._star = first
+            self._dirty.update(dict.fromkeys(self.places))
 
     def _forget_calls(self, cells: Iterable[str]) -> None:
         """Inside a cycle call-time effects could hold each other up after their cause is gone: find them anew."""
@@ -319,9 +339,10 @@ class Graph:
             reads, writes, changes = reads | learned, writes | learned, changes | learned
         if facts.opaque:
             self._opaque[cell] = None
-            reads |= self._names_above(cell)
-        else:
-            self._opaque.pop(cell, None)
+            self.possible[cell] = self._names_above(cell) - reads
+            reads |= self.possible[cell]
+        elif cell in self._opaque:
+            del self._opaque[cell], self.possible[cell]
         watched = reads | facts.later if facts.later else reads
         if self._callable and not self._callable.keys().isdisjoint(watched):
             reads, writes, changes = self._with_calls(cell, reads, writes, changes)

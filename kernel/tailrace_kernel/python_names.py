@@ -66,6 +66,12 @@ class Names:
             self.record.deleted.add(variable.key)
         self.unbind(variable)
 
+    def leave_handler(self, name: str) -> None:
+        variable = self.scope.variable(name)
+        if variable.is_global:
+            self.record.caught.add(variable.key)
+        self.unbind(variable)
+
     def unbind(self, variable: Variable) -> None:
         self.state.unbind(variable.key)
         for attempt in self.attempts:

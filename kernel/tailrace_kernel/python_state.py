@@ -67,5 +67,7 @@ class Record:
     functions: set[str] = field(default_factory=set)
     effects: set[Effect] = field(default_factory=set)
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    caught: set[str] = field(default_factory=set)
     opaque: bool = False
+    star: bool = False
     makes_callables: bool = False

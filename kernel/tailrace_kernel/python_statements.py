@@ -174,6 +174,7 @@ class Statements:
                 self.names.bind(alias.asname or alias.name, by_import=True)
 
     def _star_import(self, node: ast.ImportFrom) -> None:
+        self.names.record.star = True
         module = "." * node.level + (node.module or "")
         message = f"names that `from {module} import *` brings are not tracked: import them by name"
         self.names.record.diagnostics.append(Diagnostic("star_import", message, node.lineno, node.col_offset))
@@ -317,7 +318,7 @@ class Statements:
             self.names.bind(handler.name)
         self.run(handler.body)
         if handler.name is not None:
-            self.names.unbind(self.names.scope.variable(handler.name))
+            self.names.leave_handler(handler.name)
         return self.state
 
     def _finally(self, node: ast.Try, normal: State, failed: State, leaving: list[int]) -> State:

@@ -24,6 +24,7 @@ class Reach:
     calls: Mapping[str, CallEffects] = field(default_factory=dict)
     carries: Mapping[str, tuple[Carry, ...]] = field(default_factory=dict)
     opaque: bool = False
+    star: bool = False  # it may bind any name
 
 
 def reach(analysis: Analysis, *, call_time: bool = True) -> Reach:
@@ -48,6 +49,7 @@ def reach(analysis: Analysis, *, call_time: bool = True) -> Reach:
         a.calls,
         a.carries,
         a.opaque,
+        a.star,
     )
 
 

@@ -74,6 +74,7 @@ class CellFinished(Struct, frozen=True, kw_only=True):
     outcome: Outcome
     seconds: float = 0.0
     unbound: frozenset[str] = NOTHING  # names it may write that are not bound now
+    deleted: frozenset[str] = NOTHING  # those of them that it unbound itself, though its text may also leave them alone
     kept: frozenset[str] = NOTHING  # names whose new value counts as the old one: no new generation
     copied: frozenset[str] = NOTHING  # changed names of which it got a copy: the version above stays good
     touched: frozenset[str] = NOTHING  # changed names whose object itself was handed out
@@ -240,6 +241,7 @@ class Execute(Struct, frozen=True):
     sources: dict[str, str] = {}  # changed name → cell whose version it gets
     cutoff: bool = False
     opaque: bool = False  # what it binds cannot be known before
+    caught: frozenset[str] = NOTHING  # names that it does not read and may unbind at the end of an `except`
 
 
 Effect = Execute | Bind

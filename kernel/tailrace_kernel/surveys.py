@@ -1,6 +1,7 @@
 """What a cell would get if it ran now: the version of each name, or why there is none. Pulls what must run first."""
 
 from tailrace_kernel.agenda import Entry
+from tailrace_kernel.facts import NOTHING
 from tailrace_kernel.gather import Gather
 from tailrace_kernel.records import Inputs, Record
 from tailrace_kernel.state import State
@@ -28,14 +29,18 @@ class Surveys:
     def survey(self, cell: str, entry: Entry) -> Survey:
         state = self._state
         records, survey = state.records, Survey()
+        possible = state.graph.possible.get(cell, NOTHING)
         for name, writers in state.graph.bound[cell].items():
             writer = writers[0]
             record = records[writer]
+            refused = survey.refused
             if record.outcome == "success" and name in record.given and not record.spent and not record.unbound:
                 survey.gets[name] = writer
                 survey.inputs[name] = ((writer, record.kept.get(name, record.generation)),)
             else:
                 self._survey_name(cell, entry, name, writers, survey)
+                if name in possible:  # nobody knows that the cell needs it
+                    survey.failed, survey.refused = [f for f in survey.failed if f[0] != name], refused
         later = state.graph.later[cell]
         if later:
             self._survey_later(later, survey)
@@ -91,6 +96,8 @@ class Surveys:
         state, survey = self._state, Survey()
         survey.inputs = state.freshness.inputs(state.graph.bound[cell])
         for name, consulted in survey.inputs.items():
+            if name in state.graph.possible.get(cell, NOTHING):
+                continue
             record = state.records[consulted[-1][0]]
             if record.outcome in {"error", "interrupted"} and not record.own_stale:
                 survey.failed.append((name, record.id))

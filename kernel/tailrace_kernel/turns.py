@@ -158,7 +158,8 @@ class Turns:
                 keeps,
                 running.sources,
                 state.cutoff,
-                record.analysis.opaque,
+                record.analysis.opaque or record.analysis.star,
+                record.analysis.caught - graph.reads[cell] if record.analysis.caught else NOTHING,
             )
         )
 

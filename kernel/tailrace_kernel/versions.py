@@ -37,6 +37,7 @@ class Prepared:
 
 
 UNPREPARED = Prepared()
+UNTOUCHED = object()  # stands for a name while a cell runs that does not read it, to see whether the cell unbinds it
 
 
 class Namespace:
@@ -67,6 +68,9 @@ class Namespace:
     def prepare(self, execute: Execute) -> Garbage:
         """Bind what the cell reads. Call just before its code runs, in the thread that runs it."""
         garbage = self._follow(execute.directions) if execute.directions is not STAY else []
+        for name in execute.caught:
+            garbage.append(self.user.get(name))
+            self.user[name] = UNTOUCHED
         if execute.changes or execute.keeps or execute.opaque:
             self._prepared = prepared = Prepared()
             if execute.opaque:
@@ -81,6 +85,10 @@ class Namespace:
         prepared, self._prepared = self._prepared, UNPREPARED
         user, garbage = self.user, []
         unbound = NOTHING
+        deleted = frozenset(name for name in execute.caught if name not in user)
+        for name in execute.caught:
+            if user.get(name) is UNTOUCHED:
+                del user[name]
         if outcome == "success":
             for name in execute.writes:
                 if name not in user and not is_table(name):
@@ -91,7 +99,12 @@ class Namespace:
         if prepared is UNPREPARED and self._total <= self.budget:
             return (
                 CellFinished(
-                    cell_id=execute.cell_id, outcome=outcome, seconds=seconds, unbound=unbound, recalled=recalled
+                    cell_id=execute.cell_id,
+                    outcome=outcome,
+                    seconds=seconds,
+                    unbound=unbound,
+                    deleted=deleted,
+                    recalled=recalled,
                 ),
                 garbage,
             )
@@ -104,6 +117,7 @@ class Namespace:
                 outcome=outcome,
                 seconds=seconds,
                 unbound=unbound,
+                deleted=deleted,
                 kept=kept,
                 copied=prepared.copied,
                 touched=frozenset(prepared.touched),
