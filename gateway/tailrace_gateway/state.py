@@ -15,7 +15,6 @@ from tailrace_gateway.output_log import OutputLog
 from tailrace_gateway.records import Image, Saved, StoredCell
 from tailrace_gateway.sql_header import parse_header
 from tailrace_gateway.texts import Texts
-from tailrace_protocol import document_hash
 from tailrace_protocol.events import Snapshot
 from tailrace_protocol.objects import (
     Cell,
@@ -29,6 +28,8 @@ from tailrace_protocol.objects import (
     Output,
     Run,
     Settings,
+    hash_of_parts,
+    hash_part,
 )
 
 EMPTY_GRAPH = Graph(edges=(), cycles=(), version=0)
@@ -40,6 +41,7 @@ class NotebookState:
 
     __slots__ = (
         "_hash",
+        "_parts",
         "answers",
         "base",
         "cells",
@@ -88,6 +90,7 @@ class NotebookState:
         self.base: tuple[StoredCell, ...] | None = None  # the cells of the file that `saved` is about
         self.size = 0  # bytes of code in all cells
         self._hash: str | None = None
+        self._parts: dict[str, bytes] = {}  # cell id → its part of the hash, until it changes
         for cell in cells:
             self.place(cell, len(self.order))
 
@@ -105,8 +108,12 @@ class NotebookState:
     def hash(self) -> str:
         """The document hash of SPEC.md B0, remembered until the document changes."""
         if self._hash is None:
-            self._hash = document_hash(self.cells[cell_id] for cell_id in self.order)
+            self._hash = hash_of_parts(self._parts.get(cell_id) or self._part(cell_id) for cell_id in self.order)
         return self._hash
+
+    def _part(self, cell_id: str) -> bytes:
+        part = self._parts[cell_id] = hash_part(self.cells[cell_id])
+        return part
 
     def graph(self) -> Graph:
         edges = tuple(self.edges[key] for key in sorted(self.edges))
@@ -130,11 +137,13 @@ class NotebookState:
         old = self.cells.get(cell.id)
         self.size += bytes_of(cell.code) - (bytes_of(old.code) if old is not None else 0)
         self.cells[cell.id] = cell
+        self._parts.pop(cell.id, None)
         self._hash = None
 
     def drop(self, cell_id: str) -> None:
         self.order.remove(cell_id)
         self.size -= bytes_of(self.cells.pop(cell_id).code)
+        self._parts.pop(cell_id, None)
         self.outputs.forget(cell_id)
         self.texts.forget(cell_id)
         self.terminal_runs.pop(cell_id, None)
