@@ -27,7 +27,7 @@ from benchmarks.peers import ROOT as REPOSITORY
 from benchmarks.peers import Marimo, marimo, our_versions, version_of
 
 CELLS, MARIMO_CELLS = 1_000, 400  # fewer cost marimo less per cell
-TRIPS = 20  # execute_requests in one sample
+TRIPS = 10  # execute_requests in one sample
 LINES, STOCK_LINES = 20_000, 4_000  # flushed prints in one sample; both are given per second
 BUSY = 1.5  # seconds that a cell holds the main thread
 INTERVAL, STOCK_INTERVAL = 0.0005, 0.005  # seconds: sys.setswitchinterval of our kernel, and Python's default
@@ -108,7 +108,7 @@ def cascades(seed: int) -> Iterator[Finding]:
             if (theirs := marimo(stack)) is not None:
                 theirs.ask("load", cells=SHAPES[shape](MARIMO_CELLS, tail))
                 works["marimo"] = partial(marimo_cascade, theirs)
-            series = interleaved(9, works, seed, every={"marimo": 4})
+            series = interleaved(5, works, seed, every={"marimo": 4})
         series = {whom: taken.scaled(MILLI) for whom, taken in series.items()}
         claims = [
             at_most(f"≤ {0.15 if tail else 0.03} ms on a quiet core", series["tailrace"].p10, 0.15 if tail else 0.03)
@@ -253,14 +253,14 @@ def prints(seed: int) -> Iterator[Finding]:
             "tailrace": partial(lines_per_second, bench.kernel(TAILRACE), LINES),
             "ipykernel": partial(lines_per_second, bench.kernel(IPYKERNEL), STOCK_LINES),
         }
-        series = interleaved(5, works, seed)
+        series = interleaved(4, works, seed)
     claim = at_least("≥ 20x ipykernel", ratio(series["tailrace"], series["ipykernel"]), 20)
     note = f"{LINES:,} lines in one cell of ours, {STOCK_LINES:,} in one of ipykernel's"
     yield Finding("K5", "flushed prints, kernel to client", "lines/s", series, (claim,), note)
 
 
 def lines_per_second(kernel: KernelProcess, lines: int) -> float:
-    """From the request to `idle`; every line is counted."""
+    """Lines that came between the request and `idle`; ipykernel's socket drops some when the client is slow."""
     came = 0
 
     def take(frames: Sequence[bytes]) -> None:
@@ -274,8 +274,8 @@ def lines_per_second(kernel: KernelProcess, lines: int) -> float:
     kernel.published(msg_id, take)
     seconds = time.perf_counter() - started
     kernel.reply(msg_id)
-    assert came == lines, f"{came} lines of {lines} came"
-    return lines / seconds
+    assert came == lines or kernel.module == IPYKERNEL, f"{came} lines of {lines} came"
+    return came / seconds
 
 
 # K6

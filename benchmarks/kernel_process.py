@@ -30,6 +30,7 @@ class KernelProcess:
 
     def __init__(self, module: str, directory: Path) -> None:
         directory.mkdir()
+        self.module = module
         self._key = secrets.token_bytes(16).hex().encode()
         self._session = secrets.token_hex(8)
         info: dict[str, Any] = {f"{name}_port": number for number, name in enumerate(CHANNELS, 1)}
