@@ -61,6 +61,7 @@ SUITES: dict[str, Suite] = {
     ),
     "ipykernel": Suite("ipykernel's own tests on our kernel", ("-m", "tests.long.peers_suites", "ipykernel")),
     "nbclient": Suite("nbclient's own tests on our kernel", ("-m", "tests.long.peers_suites", "nbclient")),
+    "clients": Suite("papermill, nbconvert, nbclient, jupyter console", ("-m", "tests.long.peers_clients")),
     "duckdb": Suite("the SQL tests on DuckDB 1.5 and later 1.x", pytest("tests/long/duckdb_majors.py")),
 }
 
