@@ -12,6 +12,7 @@ from typing import Any, Literal, assert_never
 
 from tailrace_gateway.conversation import Conversation, Failed, Post, Reply, Then, fields
 from tailrace_gateway.databases import Databases
+from tailrace_gateway.kernel_ending import ending
 from tailrace_gateway.kernel_events import Keep, graph_of
 from tailrace_gateway.kernel_port import (
     Answering,
@@ -32,7 +33,7 @@ from tailrace_gateway.state import NotebookState
 from tailrace_protocol.codec import decode_content
 from tailrace_protocol.commands import RestartKernel, UpdateDbConnection
 from tailrace_protocol.errors import ErrorCode, TailraceError
-from tailrace_protocol.events import CellStatus, Event, InputRequested, KernelStatus, ProjectLoaded
+from tailrace_protocol.events import CellStatus, Event, InputAnswered, InputRequested, KernelStatus, ProjectLoaded
 from tailrace_protocol.kernel_messages import (
     ExecuteCellsRequest,
     GraphReply,
@@ -50,6 +51,8 @@ IDLE_GRACE = 1.0  # seconds between a reply and the `idle` on IOPub that may com
 REGISTER_SECONDS = 60.0  # for all cells of a notebook
 QUERY_SECONDS = 10.0
 RAN = frozenset({"success", "error", "interrupted", "running", "queued", "stale"})
+RUNNABLE = RAN | {"idle"}
+OLDER = frozenset({"kernel_restarted", "not_run_here"})  # why outputs shown are of no run in this kernel
 
 
 class Execution:
@@ -80,7 +83,6 @@ class Execution:
         self._bringing_up: asyncio.Task[None] | None = None
         self._deferred: list[Callable[[Conversation], None]] = []
         self._lifted: set[str] = set()
-        self._input: InputAsked | None = None
         self._shown: KernelState | None = None
         self.runs = Runs(self._loop.time)
         self._registration = Registration(self._lifted)
@@ -160,7 +162,7 @@ class Execution:
     def _mark_lost(self, cell_id: str) -> None:
         """What the cell computed is not in this kernel; its outputs stay."""
         cell = self._state.cells[cell_id]
-        told = cell.status == "stale" and cell.reason is not None and cell.reason.code == "kernel_restarted"
+        told = cell.status == "stale" and cell.reason is not None and cell.reason.code in OLDER
         if cell.type == "markdown" or told:
             return
         if cell.status in RAN or (cell.status == "idle" and self._state.outputs.outputs(cell_id)):
@@ -192,7 +194,6 @@ class Execution:
             case Published(messages=messages):
                 self._reception.take(messages)
             case InputAsked():
-                self._input = heard
                 self._publish(
                     InputRequested(
                         cell_id=heard.cell_id,
@@ -202,7 +203,8 @@ class Execution:
                     )
                 )
             case Exited(code=code, tail=tail):
-                message = f"The kernel process ended (exit code {code}). Restart it; nothing is re-run by itself."
+                ended = ending(code, (self._state.cells[one].code for one in self._latest_cells()))
+                message = f"{ended} Restart it; nothing is re-run by itself."
                 self._die(TailraceError(ErrorCode.KERNEL_DEAD, f"{message} {tail}".strip()))
             case Silent():
                 self._show("unresponsive")
@@ -224,19 +226,30 @@ class Execution:
         self._show("dead", error.message)
 
     def _lose(self, error: TailraceError, *, but: Pending | None = None) -> None:
+        cut = self._cut_cell()
         for lost in self.runs.lose():
             self._publish(lost)
         for cell_id in self._state.order:
             status = self._state.cells[cell_id].status
-            if status == "running":
+            if cell_id == cut:
                 reason = Reason(code="interrupted", message="The kernel ended while the cell ran.")
                 self._publish(CellStatus(cell_id=cell_id, status="interrupted", reason=reason))
             elif status == "queued":
                 reason = Reason(code="dropped", message="The kernel ended before the cell ran.")
                 self._publish(CellStatus(cell_id=cell_id, status="stale", reason=reason))
-        self._input = None
         self._deferred.clear()
         self._pendings.fail_all(error, but=but)
+
+    def _cut_cell(self) -> str | None:
+        """The cell that ran when the kernel went; its `running` may have gone with the kernel."""
+        cells = self._state.cells
+        for cell_id in self._state.order:
+            if cells[cell_id].status == "running":
+                return cell_id
+        return next((one for one in self.runs.unfinished() if one in cells and cells[one].status in RUNNABLE), None)
+
+    def _latest_cells(self) -> list[str]:
+        return [cell_id for cell_id in self.runs.latest() if cell_id in self._state.cells]
 
     def check_restart(self) -> None:
         """Raises TailraceError busy_restarting."""
@@ -248,7 +261,7 @@ class Execution:
         old, self._talk = self._talk, None
         if old is not None:
             old.end()
-        self._lose(TailraceError(ErrorCode.KERNEL_DEAD, "The kernel was restarted."), but=pending)
+        self._lose(TailraceError(ErrorCode.INTERRUPTED, "The kernel was restarted."), but=pending)
         self._pendings.wait(pending, "restarted")
         self._launch(old.port if old else None, "restarting")
         if command.rerun:
@@ -317,7 +330,7 @@ class Execution:
         """What `run_stale` asks for: a new kernel does not know which cells had run before it."""
         cells = [self._state.cells[cell_id] for cell_id in self._state.order]
         stale = [cell for cell in cells if cell.status == "stale"]
-        if not any(cell.reason is not None and cell.reason.code == "kernel_restarted" for cell in stale):
+        if not any(cell.reason is not None and cell.reason.code in OLDER for cell in stale):
             return (), "stale"
         return tuple(cell.id for cell in stale if cell.mode == "auto" and not cell.outside_effects), "reactive"
 
@@ -327,7 +340,15 @@ class Execution:
         content = ExecuteCellsRequest(cell_ids=cell_ids, mode=mode, wait=False, run_id=run_id, allow_stdin=True)
         failed = partial(self._pendings.fail, pending)
         msg_id = talk.ask("execute_cells", content, _ignore, failed, pending=pending)
+        self.runs.ask(run_id, self._probable(cell_ids, mode))
         self._reception.expect_run(msg_id, run_id, self._later)
+
+    def _probable(self, cell_ids: tuple[str, ...], mode: RunMode) -> tuple[str, ...]:
+        """The cells this run begins with, as far as the gateway can tell."""
+        if cell_ids or mode != "all":
+            return cell_ids
+        cells = [self._state.cells[cell_id] for cell_id in self._state.order]
+        return tuple(cell.id for cell in cells if cell.type != "markdown" and cell.mode == "auto")
 
     def _when_ready(self, work: Callable[[Conversation], None]) -> None:
         if self._phase == "ready" and self._talk is not None:
@@ -353,12 +374,11 @@ class Execution:
 
     def answer_input(self, cell_id: str, request_id: str | None, value: str) -> None:
         """Raises TailraceError not_waiting: nobody asked, or somebody was quicker."""
-        asked = self._input
+        asked, talk = self._state.input, self._talk
         fits = asked is not None and asked.cell_id == cell_id and request_id in (None, asked.request_id)
-        if asked is not None and fits and self._talk is not None:
-            self._input = None
-            if self._talk.port.answer_input(asked.request_id, value):
-                return
+        if asked is not None and fits and talk is not None and talk.port.answer_input(asked.request_id, value):
+            self._publish(InputAnswered(cell_id=cell_id, request_id=asked.request_id))
+            return
         raise TailraceError(ErrorCode.NOT_WAITING, "No cell waits for this input: it was answered already.")
 
     def query(self, kind: str, content: Any, then: Then, failed: Failed, *, channel: Channel = "control") -> None:

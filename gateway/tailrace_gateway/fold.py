@@ -23,6 +23,8 @@ from tailrace_protocol.events import (
     DbConnectionUpdated,
     Event,
     GraphReplaced,
+    InputAnswered,
+    InputRequested,
     KernelStatus,
     NodeDeleted,
     NodeLinked,
@@ -39,9 +41,10 @@ from tailrace_protocol.events import (
     SessionConnected,
     SessionDisconnected,
 )
-from tailrace_protocol.objects import Connection, Edge, Kernel, Run
+from tailrace_protocol.objects import Connection, Edge, Input, Kernel, Run
 
 TERMINAL = frozenset({"success", "error", "interrupted"})
+NO_KERNEL = frozenset({"dead", "starting", "restarting"})
 RUNS_KEPT = 1_000  # run ids whose order is remembered
 
 
@@ -59,6 +62,7 @@ def fold(state: NotebookState, event: Event) -> None:
         case CellDeleted():
             if event.cell_id in state.cells:
                 state.drop(event.cell_id)
+                _settle_input(state, event.cell_id)
         case CellMoved():
             if event.cell_id in state.cells:
                 state.move(event.cell_id, event.index)
@@ -97,6 +101,7 @@ def _fold_status(state: NotebookState, event: CellStatus) -> None:
         return  # a late word from a run that is over for this cell
     if event.status in TERMINAL:
         state.outputs.finish(cell.id)
+        _settle_input(state, cell.id)
         if number:
             state.terminal_runs[cell.id] = number
     state.cells[cell.id] = replace(
@@ -106,6 +111,12 @@ def _fold_status(state: NotebookState, event: CellStatus) -> None:
         seconds=cell.seconds if event.seconds is None else event.seconds,
         execution_count=cell.execution_count if event.execution_count is None else event.execution_count,
     )
+
+
+def _settle_input(state: NotebookState, cell_id: str) -> None:
+    """This cell waits for nothing any more."""
+    if state.input is not None and state.input.cell_id == cell_id:
+        state.input = None
 
 
 def _run_number(state: NotebookState, run_id: str | None) -> int:
@@ -180,6 +191,13 @@ def _fold_notebook(state: NotebookState, event: Event) -> None:
             state.clients = event.clients
         case KernelStatus():
             state.kernel = Kernel(state=event.state, pid=event.pid, queue=event.queue, cause=event.kernel_cause)
+            if event.state in NO_KERNEL:
+                state.input = None
+        case InputRequested():
+            _fold_input(state, event)
+        case InputAnswered():
+            if state.input is not None and state.input.request_id == event.request_id:
+                state.input = None
         case DbConnectionUpdated():
             _fold_connection(state, event)
         case NotebookUpdated():
@@ -192,7 +210,14 @@ def _fold_notebook(state: NotebookState, event: Event) -> None:
         case ReadOnly():
             state.read_only = event.reason
         case _:
-            pass  # announcements: command:executing, input_requested, comm, … leave no trace in the state
+            pass  # announcements: command:executing, comm, … leave no trace in the state
+
+
+def _fold_input(state: NotebookState, event: InputRequested) -> None:
+    if event.cell_id in state.cells:
+        state.input = Input(
+            cell_id=event.cell_id, prompt=event.prompt, password=event.password, request_id=event.request_id
+        )
 
 
 def _fold_connection(state: NotebookState, event: DbConnectionUpdated) -> None:

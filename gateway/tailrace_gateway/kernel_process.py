@@ -13,6 +13,7 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 
 from tailrace_gateway.config import SOCKET_PATH_LIMIT
+from tailrace_gateway.kernel_ending import last_words
 from tailrace_gateway.kernel_link import KernelLink
 from tailrace_gateway.kernel_port import Asked, Channel, Exited, Hear, Heard
 from tailrace_gateway.provisioner import TailraceLocal
@@ -21,7 +22,7 @@ from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.kernel_messages import AttachReply
 
 START_SECONDS = 60.0  # until the first answer; a cold import of pandas on a slow disk is not a failure
-TAIL = 2_000  # characters of the process's own output kept for an error
+TAIL = 4_000  # characters of the process's own output kept for an error
 KERNEL = "tailrace"
 
 
@@ -109,7 +110,7 @@ class LocalKernel:
     def _tail(self) -> str:
         try:
             assert self._directory is not None
-            return (self._directory / "output.log").read_text(errors="replace")[-TAIL:].strip()
+            return last_words((self._directory / "output.log").read_text(errors="replace")[-TAIL:])
         except OSError:
             return ""
 

@@ -20,6 +20,11 @@ from tailrace_gateway.state import NotebookState, from_image, open_state
 from tailrace_protocol import code_hash
 from tailrace_protocol.objects import Cell, NotebookInfo, Output, Reason
 
+STORED = Reason(
+    code="not_run_here",
+    message="These outputs were stored in the file; the cell has not run in this kernel.",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -125,10 +130,10 @@ def _replayed(
 
 
 def _show(state: NotebookState, cell_id: str, outputs: Sequence[Output]) -> None:
-    """Outputs as the file has them: of a run nobody knows any more."""
+    """Outputs as the file has them: of a run nobody here knows."""
     cell = state.cells.get(cell_id)
     if cell is not None:
-        _stale(state, replace(cell, outputs=tuple(outputs)))
+        _stale(state, replace(cell, outputs=tuple(outputs)), STORED)
 
 
 def _show_again(state: NotebookState, cell_id: str, kept: KeptOutputs) -> None:
@@ -143,13 +148,12 @@ def _show_again(state: NotebookState, cell_id: str, kept: KeptOutputs) -> None:
         execution_count=kept.execution_count,
         omitted_bytes=kept.omitted_bytes,
     )
-    _stale(state, shown, edited=kept.code_hash != code_hash(cell.code))
+    _stale(state, shown, Reason(code="edited" if kept.code_hash != code_hash(cell.code) else "kernel_restarted"))
 
 
-def _stale(state: NotebookState, cell: Cell, *, edited: bool = False) -> None:
-    """Its kernel is gone: what the cell shows is of an older run."""
-    reason = Reason(code="edited" if edited else "kernel_restarted")
+def _stale(state: NotebookState, cell: Cell, reason: Reason) -> None:
+    """What the cell shows is of an older run. What is known of a run here says more than the file's outputs."""
     index = state.index(cell.id)
-    if cell.status == "idle":
+    if cell.status == "idle" or cell.reason == STORED:
         cell = replace(cell, status="stale", reason=reason)
     state.place(cell, index)

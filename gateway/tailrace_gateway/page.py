@@ -8,8 +8,8 @@ from tailrace_protocol.errors import ErrorCode, TailraceError
 
 STATIC = Path(__file__).parent / "static"
 FRAME_CSP = (
-    "sandbox allow-scripts allow-popups allow-forms; default-src 'unsafe-inline' 'unsafe-eval' data: blob: https:; "
-    "connect-src https: data: blob:; base-uri 'none'; frame-ancestors 'self'"
+    "sandbox allow-scripts allow-popups allow-forms; default-src 'unsafe-inline' 'unsafe-eval' data: blob:; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
 )
 NOT_BUILT = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Tailrace</title></head>

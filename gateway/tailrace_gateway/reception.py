@@ -115,6 +115,7 @@ class Reception:
                 self._rest()
 
     def _give_up_run(self, run_id: str) -> None:
+        self._runs.give_up(run_id)
         if run_id not in self._runs:
             self._pendings.arrived(f"run:{run_id}")
 

@@ -15,6 +15,7 @@ class _Run:
     began: float
     total: int
     told: float
+    left: dict[str, None]  # cells that have not ended, in order
     done: int = 0
 
 
@@ -23,6 +24,8 @@ class Runs:
         self._now = now
         self._active: dict[str, _Run] = {}
         self._known: dict[str, None] = {}
+        self._asked: dict[str, tuple[str, ...]] = {}  # runs the kernel was asked for and has not told of yet
+        self._latest: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self._active)
@@ -39,11 +42,30 @@ class Runs:
     def is_known(self, run_id: str) -> bool:
         return run_id in self._known
 
+    def ask(self, run_id: str, cells: tuple[str, ...]) -> None:
+        """The kernel is asked for this run now; `cells` is what it will probably run."""
+        self._asked[run_id] = cells
+
+    def give_up(self, run_id: str) -> None:
+        """The kernel had nothing to run."""
+        self._asked.pop(run_id, None)
+
+    def unfinished(self) -> tuple[str, ...]:
+        """Cells of the runs under way that have not ended, in the order they run."""
+        under_way = [tuple(run.left) for run in self._active.values()]
+        return tuple(cell_id for cells in (*under_way, *self._asked.values()) for cell_id in cells)
+
+    def latest(self) -> tuple[str, ...]:
+        """Cells of what runs, or ran last."""
+        return (*self._latest, *self.unfinished())
+
     def follow(self, event: Event) -> RunProgress | None:
         """Take a published event in; the progress to publish after it, at most five a second."""
         match event:
             case RunStarted(run_id=run_id, plan=plan):
-                self._active[run_id] = _Run(self._now(), len(plan), self._now())
+                self._asked.pop(run_id, None)
+                self._latest = plan
+                self._active[run_id] = _Run(self._now(), len(plan), self._now(), dict.fromkeys(plan))
             case RunFinished(run_id=run_id):
                 self._active.pop(run_id, None)
             case CellStatus(run_id=str(run_id), status=status) if status in ENDS and run_id in self._active:
@@ -53,6 +75,7 @@ class Runs:
     def _advance(self, run_id: str, cell_id: str) -> RunProgress | None:
         run = self._active[run_id]
         run.done += 1
+        run.left.pop(cell_id, None)
         run.total = max(run.total, run.done)
         if self._now() - run.told < PROGRESS:
             return None
@@ -73,4 +96,6 @@ class Runs:
         for run in lost:
             self._known.pop(run.run_id, None)
         self._active.clear()
+        self._asked.clear()
+        self._latest = ()
         return lost

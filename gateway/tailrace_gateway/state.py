@@ -22,6 +22,7 @@ from tailrace_protocol.objects import (
     Connection,
     Edge,
     Graph,
+    Input,
     Kernel,
     Member,
     NotebookInfo,
@@ -52,6 +53,7 @@ class NotebookState:
         "graph_version",
         "history",
         "info",
+        "input",
         "kernel",
         "order",
         "outputs",
@@ -79,6 +81,7 @@ class NotebookState:
         self.db: dict[str, Connection] = {}
         self.clients: tuple[Member, ...] = ()
         self.run: Run | None = None
+        self.input: Input | None = None  # what a cell waits for
         self.read_only: str | None = None  # why changes cannot be written now
         self.run_count = 0
         self.runs: dict[str, int] = {}  # run id → its number, in order of appearance, from 1
@@ -218,6 +221,7 @@ def snapshot(state: NotebookState, *, epoch: str, seq: int) -> Snapshot:
         clients=state.clients,
         run=state.run,
         read_only=state.read_only,
+        input=state.input,
     )
 
 
@@ -230,6 +234,7 @@ def from_snapshot(frame: Snapshot) -> NotebookState:
     state.clients = frame.clients
     state.run = frame.run
     state.read_only = frame.read_only
+    state.input = frame.input
     return state
 
 

@@ -66,16 +66,16 @@ class Shown:
             if name not in binds and name not in reads and graph.rules.unbinds_first:
                 wants.append((name, None))
         if record.given is not writes:
-            wants += self._outdated(record, writes)
+            wants += self._outdated(record, writes, bound)
         if not (wants or save or self._forget or self._adopt):
             return STAY
         return self._directions(cell, wants, save)
 
-    def _outdated(self, record: Record, writes: frozenset[str]) -> list[Want]:
+    def _outdated(self, record: Record, writes: frozenset[str], bound: dict[str, str | None]) -> list[Want]:
         """Names of the last run that the cell writes no more."""
         wants: list[Want] = []
         for name in record.given - writes:
-            if self.by.get(name) == record.id:
+            if self.by.get(name) == record.id and name not in bound:
                 wants.append((name, None))
             self.drop(name, record.id)
             self._unrest[name] = None

@@ -13,6 +13,7 @@ from tailrace_protocol.objects import (
     CellPatch,
     Connection,
     Graph,
+    Input,
     Kernel,
     KernelState,
     Member,
@@ -252,6 +253,13 @@ class InputRequested(Event, tag="input_requested", frozen=True, kw_only=True):
     request_id: str
 
 
+class InputAnswered(Event, tag="input_answered", frozen=True, kw_only=True):
+    """Somebody gave the line: nobody need ask for it any more."""
+
+    cell_id: str
+    request_id: str
+
+
 # run
 
 
@@ -375,6 +383,7 @@ class Snapshot(Control, tag="snapshot", frozen=True, kw_only=True):
     clients: tuple[Member, ...]
     run: Run | None = None
     read_only: str | None = None
+    input: Input | None = None
 
 
 TOPICS: dict[str, str] = {
@@ -389,7 +398,7 @@ TOPICS: dict[str, str] = {
     "session:connected": "session", "session:disconnected": "session",
     "project:saved": "project", "project:loaded": "project", "project:changed_on_disk": "project",
     "project:settings": "project", "read_only": "project",
-    "kernel_status": "kernel", "input_requested": "kernel",
+    "kernel_status": "kernel", "input_requested": "kernel", "input_answered": "kernel",
     "run_started": "run", "run_progress": "run", "run_finished": "run",
     "db_connection_updated": "db", "comm": "comm",
 }  # fmt: skip
@@ -399,7 +408,8 @@ EVENTS: tuple[type[Event], ...] = (
     CellOutputsCleared, CellErrored, NodeCreated, NodeDeleted, NodeLinked, NodeUnlinked, PropertyChanged,
     PropertyDeleted, GraphReplaced, CommandExecuting, CommandExecuted, CommandFailed, CommandUndo, CommandRedo,
     SessionConnected, SessionDisconnected, ProjectSaved, ProjectLoaded, ProjectChangedOnDisk, NotebookUpdated,
-    KernelStatus, InputRequested, RunStarted, RunProgress, RunFinished, DbConnectionUpdated, CommSent, ReadOnly,
+    KernelStatus, InputRequested, InputAnswered, RunStarted, RunProgress, RunFinished, DbConnectionUpdated, CommSent,
+    ReadOnly,
 )  # fmt: skip
 CONTROLS: tuple[type[Control], ...] = (Ack, Error, Pong, Position, Resync, Conflict, Snapshot)
 

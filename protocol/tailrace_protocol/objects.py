@@ -37,8 +37,8 @@ class Reason(Wire, frozen=True, kw_only=True):
     """Why a cell has its status. `code` is stable; `message` is for a person.
 
     Codes: requested, upstream_ran (its inputs `names` came from `from_cells`), pulled, made_again, edited, moved,
-    inputs_changed, outside_effect, manual, lazy, disabled_upstream, kernel_restarted, interrupted, dropped, cycle,
-    upstream_failed, removed_upstream, run_cap.
+    inputs_changed, outside_effect, manual, lazy, disabled_upstream, kernel_restarted, not_run_here (its outputs came
+    with the file), interrupted, dropped, cycle, upstream_failed, removed_upstream, run_cap.
     """
 
     code: str
@@ -218,6 +218,15 @@ class Run(Wire, frozen=True, kw_only=True):
     plan: tuple[str, ...]
     done: int
     mode: RunMode
+
+
+class Input(Wire, frozen=True, kw_only=True):
+    """A cell waits for a line of text; a kernel waits for one at a time."""
+
+    cell_id: str
+    prompt: str
+    password: bool
+    request_id: str
 
 
 class HasDocumentFields(Protocol):

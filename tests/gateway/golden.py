@@ -279,9 +279,46 @@ def kernel_and_project() -> Log:
         ev.ProjectChangedOnDisk(conflicts=("a1",)),
         ev.NotebookUpdated(name="Sales", settings=Settings(auto_run=False, cutoff=True)),
         ev.ReadOnly(reason="Changes cannot be made durable: the disk is full. Free some space; nothing was changed."),
-        ev.InputRequested(cell_id="a1", prompt="?", password=False, request_id="q1"),
         ev.CommSent(comm_id="w1", phase="open", data={"v": 1}),
     ]
+
+
+def _asked(cell_id: str, request_id: str) -> ev.InputRequested:
+    return ev.InputRequested(cell_id=cell_id, prompt="name? ", password=False, request_id=request_id)
+
+
+@log
+def input_waits() -> Log:
+    return [
+        _asked("b2", "q1"),
+        _asked("a1", "q2"),
+        ev.InputAnswered(cell_id="a1", request_id="q1"),
+        status("b2", "success"),
+        status("a1", "queued"),
+        ev.CellDeleted(cell_id="b2"),
+        _asked("nobody", "q3"),
+        ev.KernelStatus(state="busy", pid=41),
+    ]
+
+
+@log
+def input_is_answered() -> Log:
+    return [_asked("a1", "q1"), ev.InputAnswered(cell_id="a1", request_id="q1")]
+
+
+@log
+def input_ends_with_its_cell() -> Log:
+    return [_asked("a1", "q1"), status("a1", "interrupted")]
+
+
+@log
+def input_goes_with_the_cell() -> Log:
+    return [_asked("a1", "q1"), ev.CellDeleted(cell_id="a1")]
+
+
+@log
+def input_goes_with_the_kernel() -> Log:
+    return [_asked("a1", "q1"), ev.KernelStatus(state="dead", kernel_cause="signal 9")]
 
 
 @log

@@ -72,6 +72,10 @@ def test_what_the_logs_expect_by_hand() -> None:
     updated = end("display-is-updated-in-any-cell")["cells"]
     assert [output["data"] for output in updated[0]["outputs"]] == [{"text/plain": "other"}, {"text/html": "<b>2</b>"}]
     assert updated[1]["outputs"][0]["index"] == 0
+    asked = {"cellId": "a1", "prompt": "name? ", "password": False, "requestId": "q2"}
+    assert end("input-waits")["input"] == asked
+    for name in ("is-answered", "ends-with-its-cell", "goes-with-the-cell", "goes-with-the-kernel"):
+        assert "input" not in end(f"input-{name}")
     ignored = end("statuses-of-older-runs-are-ignored")["cells"]
     assert [cell["status"] for cell in ignored] == ["success", "queued", "stale"]
     assert [(edge["from"], edge["to"], edge["names"]) for edge in end("graph-links")["graph"]["edges"]] == [

@@ -111,6 +111,24 @@ async def test_a_killed_kernel_is_told_and_can_be_restarted(tmp_path: Path) -> N
 
 
 @story
+async def test_a_cell_that_asks_the_kernel_to_end_is_named_without_noise(tmp_path: Path) -> None:
+    async with running(tmp_path) as gateway, gateway.client() as client:
+        await client.ready()
+        await client.send("run_cell", cellId="a1", code="exit()")
+        dead = await client.event("kernel_status", state="dead")
+        assert dead["kernelCause"] == (
+            "The kernel ended because a cell called exit(). Restart it; nothing is re-run by itself."
+        )
+        await client.do("restart_kernel")
+        await client.send("run_cell", cellId="a1", code="import os; os.write(2, b'last words\\n'); os._exit(7)")
+        dead = await client.event("kernel_status", state="dead")
+        assert dead["kernelCause"] == (
+            "The kernel process ended (exit code 7). Restart it; nothing is re-run by itself. last words"
+        )
+        assert (await gateway.state())["cells"][0]["status"] == "interrupted"
+
+
+@story
 async def test_interrupt_stops_a_run(tmp_path: Path) -> None:
     async with running(tmp_path) as gateway, gateway.client() as client:
         await client.ready()

@@ -8,7 +8,7 @@ from pathlib import Path
 from tailrace_gateway.blobs import Blobs
 from tailrace_gateway.clients import Client as Member
 from tailrace_gateway.journal import MemoryJournal
-from tailrace_gateway.kernel_port import InputAsked
+from tailrace_gateway.kernel_port import Exited, InputAsked
 from tailrace_gateway.notebook import Notebook
 from tailrace_gateway.notebook_file import NotebookFile
 from tailrace_gateway.output_store import OutputStore
@@ -18,8 +18,8 @@ from tailrace_gateway.state import open_state
 from tailrace_protocol.commands import Attach, CellUpdate
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.objects import NotebookInfo, Settings, code_hash
-from tests.gateway.fakes import DEAD, FakeKernel, FakeKernels
-from tests.gateway.rim import TWO_CELLS, Client, Frame, running, story
+from tests.gateway.fakes import DEAD, FakeKernel, FakeKernels, message
+from tests.gateway.rim import TWO_CELLS, Client, Frame, Gateway, running, story
 
 SECRET = "hunter2-very-secret"
 URL = f"postgresql://user:{SECRET}@db.example/shop"
@@ -518,3 +518,116 @@ async def test_edits_of_different_cells_that_wait_together_share_a_sync(tmp_path
     assert [cell.code for cell in state.stored()] == ["new"] * 20
     await notebook.close(1012, "")
     await writer
+
+
+@story
+async def test_a_prompt_is_still_there_after_a_reload_until_it_is_answered(tmp_path: Path) -> None:
+    kernels = FakeKernels()
+    async with running(tmp_path, kernels) as gateway, gateway.client() as client:
+        await client.ready()
+        assert "input" not in await gateway.state()
+        kernels.last.hear(InputAsked("r1", "a1", "name? ", password=True))
+        await client.event("input_requested", cellId="a1")
+        async with gateway.client("late") as late:
+            loaded = await late.event("snapshot")
+            assert loaded["input"] == {"cellId": "a1", "prompt": "name? ", "password": True, "requestId": "r1"}
+            await late.send("stdin_reply", cellId="a1", requestId="r1", value="v")
+            await client.event("input_answered", cellId="a1", requestId="r1")
+        assert kernels.last.inputs == [("r1", "v")]
+        assert "input" not in await gateway.state()
+        kernels.last.hear(InputAsked("r2", "a1", "again? ", password=False))
+        await client.event("input_requested", requestId="r2")
+        assert (await gateway.state())["input"]["requestId"] == "r2"
+        kernels.last.die()
+        await client.event("kernel_status", state="dead")
+        assert "input" not in await gateway.state()
+
+
+async def asked_of(gateway: Gateway, client: Client, command_id: str) -> str:
+    """The run of this command, once the kernel has been asked for it."""
+    run_id = str((await client.reply(command_id))["result"]["runId"])
+    await (await gateway.notebooks.get(await gateway.notebook_id())).settle()
+    return run_id
+
+
+@story
+async def test_a_cell_whose_start_was_lost_with_the_kernel_is_interrupted(tmp_path: Path) -> None:
+    kernels = FakeKernels()
+    async with running(tmp_path, kernels) as gateway, gateway.client() as client:
+        await client.ready()
+        kernels.last.silent.add("execute_cells")
+        await asked_of(gateway, client, await client.send("run_cell", cellId="a1"))
+        kernels.last.die()
+        await client.event("kernel_status", state="dead")
+        cells = (await gateway.state())["cells"]
+        assert [cell["status"] for cell in cells] == ["interrupted", "idle"]
+        assert cells[0]["reason"]["message"] == "The kernel ended while the cell ran."
+
+
+@story
+async def test_of_a_plan_the_first_cell_that_has_not_ended_is_interrupted(tmp_path: Path) -> None:
+    kernels = FakeKernels()
+    async with running(tmp_path, kernels) as gateway, gateway.client() as client:
+        await client.ready()
+        kernels.last.silent.add("execute_cells")
+        run_id = await asked_of(gateway, client, await client.send("run_all"))
+        plan = {"run_id": run_id, "mode": "all", "cells": ["a1", "b1"], "plan": ["a1", "b1"]}
+        kernels.last.publish(message("run_started", plan))
+        kernels.last.status("b1", "queued", run_id)
+        kernels.last.status("a1", "success", run_id)
+        kernels.last.die()
+        await client.event("kernel_status", state="dead")
+        assert [cell["status"] for cell in (await gateway.state())["cells"]] == ["success", "interrupted"]
+
+
+@story
+async def test_a_run_that_a_restart_cuts_off_was_interrupted_by_somebody(tmp_path: Path) -> None:
+    kernels = FakeKernels()
+    async with running(tmp_path, kernels) as gateway, gateway.client() as client:
+        await client.ready()
+        kernels.last.holds_runs = True
+        await client.send("run_cell", id="held", cellId="a1")
+        await client.event("cell_status", cellId="a1", status="running")
+        await client.send("restart_kernel", id="restart")
+        failed = await client.event("command:failed")
+        assert (failed["id"], failed["code"]) == ("held", "interrupted")
+        await client.event("command:executed", id="restart")
+
+
+@story
+async def test_a_cell_that_ended_the_kernel_is_said_to_have_asked_for_it(tmp_path: Path) -> None:
+    kernels = FakeKernels()
+    async with running(tmp_path, kernels) as gateway, gateway.client() as client:
+        await client.ready()
+        await client.do("run_cell", cellId="b1", code="exit()")
+        kernels.last.hear(Exited(0, ""))
+        dead = await client.event("kernel_status", state="dead")
+        assert dead["kernelCause"].startswith("The kernel ended because a cell called exit().")
+        await client.do("restart_kernel")
+        kernels.last.hear(Exited(0, ""))  # nothing ran in this one: somebody else shut it down
+        dead = await client.event("kernel_status", state="dead")
+        assert "exit()" not in dead["kernelCause"]
+
+
+@story
+async def test_outputs_that_came_with_the_file_are_of_no_run_here(tmp_path: Path) -> None:
+    shown = {"output_type": "stream", "name": "stdout", "text": "hello\n"}
+    code = {"cell_type": "code", "metadata": {}, "execution_count": None}
+    cells = [
+        {**code, "id": "a1", "source": "print('hello')", "outputs": [shown]},
+        {**code, "id": "b1", "source": "y = 1", "outputs": []},
+    ]
+    notebook = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    kernels = FakeKernels()
+    async with (
+        running(tmp_path, kernels, notebook=notebook, name="lab.ipynb") as gateway,
+        gateway.client() as client,
+    ):
+        await client.ready()
+        first, second = (await gateway.state())["cells"]
+        assert (first["status"], first["stdout"], second["status"]) == ("stale", "hello\n", "idle")
+        assert first["reason"]["code"] == "not_run_here"
+        await client.do("run_stale")
+        assert kernels.last.requests("execute_cells")[0]["cell_ids"] == ["a1"]
+        await client.do("restart_kernel")  # the control: now it did run, and is of an older kernel
+        assert (await gateway.state())["cells"][0]["reason"]["code"] == "kernel_restarted"

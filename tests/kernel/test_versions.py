@@ -86,6 +86,21 @@ def test_a_name_deleted_in_the_run_that_changes_what_it_shared_stays_deleted() -
     assert "w" not in nb.user
 
 
+def test_a_cell_that_shares_no_more_reads_the_name_again_in_the_same_cascade() -> None:
+    nb = notebook("class T: size = 1\nt = T()", "T.size = 3\nm = t.size")
+    assert nb.value("m") == 3
+    nb.put("c", "class T: pass", index=1)
+    nb.run("c", mode="single")
+    nb.request("b")
+    while nb.waiting is None or nb.waiting.cell_id != "b":
+        nb.finish()
+    nb.request("b")
+    nb.finish_all()
+    assert nb.runs[-3:] == ["b", "c", "b"]
+    assert nb.error == {}
+    assert nb.value("m") == 1
+
+
 def test_cut_off_leaves_readers_of_equal_values_alone() -> None:
     nb = notebook("x = 5", "y = x > 3", "z = y")
     nb.put("a", "x = 6")

@@ -25,7 +25,8 @@ export function shownState(cell: Cell, edited: boolean): Shown {
     case "error":
       return { word: "Failed", icon: "cross" };
     case "stale":
-      return cell.reason?.code === "edited" ? { word: "Edited", icon: "pencil" } : { word: "Stale", icon: "stale" };
+      if (cell.reason?.code === "edited") return { word: "Edited", icon: "pencil" };
+      return cell.reason?.code === "not_run_here" ? { word: "Not run", icon: "circle" } : { word: "Stale", icon: "stale" };
     case "blocked":
       return { word: "Blocked", icon: "blocked" };
     case "disabled":
@@ -72,6 +73,8 @@ function phrase(reason: Reason): string | undefined {
       return "needs a disabled cell:";
     case "kernel_restarted":
       return "the kernel restarted";
+    case "not_run_here":
+      return "its outputs came with the file";
     case "dropped":
       return "its run was dropped";
     case "cycle":

@@ -1,7 +1,7 @@
 /** Folds events into the state of one notebook: the rules of SPEC.md "Fold rules". Pure; knows no sockets, no signals. */
 
 import type {
-  Cell, CellStatus, Connection, DbConnectionUpdated, Edge, Event, Graph, InputRequested, Kernel, Member, NotebookInfo,
+  Cell, CellStatus, Connection, DbConnectionUpdated, Edge, Event, Graph, Input, Kernel, KernelState, Member, NotebookInfo,
   Run, Snapshot, Status,
 } from "./protocol";
 import { bytesOf, withDisplay, withoutOutputs, withOutput, withStream, type Added, type Room } from "./output_log";
@@ -30,8 +30,8 @@ export interface NotebookState {
   readonly progress: Progress | undefined;
   readonly readOnly: string | undefined;
   readonly conflicts: readonly string[];
-  /** Cells that wait for input, with the request they wait on. */
-  readonly inputs: ReadonlyMap<string, InputRequested>;
+  /** What a cell waits for. */
+  readonly input: Input | undefined;
   /** Cells whose outputs go at the next output, error or terminal status. */
   readonly clearing: ReadonlySet<string>;
   /** Bytes of the outputs of each cell that has any, and of all; those about to be cleared do not count. */
@@ -43,6 +43,7 @@ export interface NotebookState {
 }
 
 const RUNS_KEPT = 1000; // run ids
+const NO_KERNEL: ReadonlySet<KernelState> = new Set(["dead", "starting", "restarting"]);
 const TERMINAL: ReadonlySet<Status> = new Set(["success", "error", "interrupted"]);
 
 export function load(snapshot: Snapshot): NotebookState {
@@ -62,7 +63,7 @@ export function load(snapshot: Snapshot): NotebookState {
     progress: snapshot.run && { runId: snapshot.run.runId, done: snapshot.run.done, total: snapshot.run.plan.length },
     readOnly: snapshot.readOnly,
     conflicts: [],
-    inputs: new Map(),
+    input: snapshot.input,
     clearing: new Set(),
     bytes,
     totalBytes: [...bytes.values()].reduce((sum, one) => sum + one, 0),
@@ -104,6 +105,7 @@ class Draft {
         this.count(event.cellId, 0);
         this.map("cells").delete(event.cellId);
         this.map("ended").delete(event.cellId);
+        this.settleInput(event.cellId);
         this.next.order = this.next.order.filter((id) => id !== event.cellId);
         return;
       case "cell_moved":
@@ -177,10 +179,15 @@ class Draft {
           ...(queue !== undefined && { queue }),
           ...(cause !== undefined && { cause }),
         };
+        if (NO_KERNEL.has(state)) this.next.input = undefined;
         return;
       }
       case "input_requested":
-        this.map("inputs").set(event.cellId, event);
+        if (!this.next.cells.has(event.cellId)) return;
+        this.next.input = { cellId: event.cellId, prompt: event.prompt, password: event.password, requestId: event.requestId };
+        return;
+      case "input_answered":
+        if (this.next.input?.requestId === event.requestId) this.next.input = undefined;
         return;
       case "run_started": {
         const { runId, plan, mode, expectedSeconds } = event;
@@ -209,7 +216,7 @@ class Draft {
     }
   }
 
-  private map<K extends "cells" | "inputs" | "ended" | "bytes">(key: K): Map<string, NotebookState[K] extends ReadonlyMap<string, infer V> ? V : never> {
+  private map<K extends "cells" | "ended" | "bytes">(key: K): Map<string, NotebookState[K] extends ReadonlyMap<string, infer V> ? V : never> {
     if (!this.owned.has(this.next[key])) {
       const copy = new Map(this.next[key] as ReadonlyMap<string, never>);
       this.owned.add(copy);
@@ -248,7 +255,7 @@ class Draft {
     }
     if (TERMINAL.has(status)) {
       if (this.next.clearing.has(cellId)) this.clear(cellId);
-      if (this.next.inputs.has(cellId)) this.map("inputs").delete(cellId);
+      this.settleInput(cellId);
     }
     this.change(cellId, ({ reason: _, ...cell }) => ({
       ...cell,
@@ -258,6 +265,10 @@ class Draft {
       ...(event.executionCount !== undefined && { executionCount: event.executionCount }),
     }));
     if (status === "running" && this.next.progress) this.next.progress = { ...this.next.progress, current: cellId };
+  }
+
+  private settleInput(cellId: string): void {
+    if (this.next.input?.cellId === cellId) this.next.input = undefined;
   }
 
   private heard(runId: string): void {

@@ -698,6 +698,17 @@ export interface InputRequested {
   requestId: string;
 }
 
+export interface InputAnswered {
+  type: "input_answered";
+  seq: number;
+  ts: number;
+  notebookId: string;
+  cause?: Cause;
+  hash?: string;
+  cellId: string;
+  requestId: string;
+}
+
 export interface RunStarted {
   type: "run_started";
   seq: number;
@@ -865,6 +876,13 @@ export interface Run {
   mode: RunMode;
 }
 
+export interface Input {
+  cellId: string;
+  prompt: string;
+  password: boolean;
+  requestId: string;
+}
+
 export interface Snapshot {
   type: "snapshot";
   epoch: string;
@@ -879,12 +897,13 @@ export interface Snapshot {
   clients: Member[];
   run?: Run;
   readOnly?: string;
+  input?: Input;
 }
 
 export type Output = StreamOutput | DisplayOutput | ResultOutput | ErrorOutput;
 
 export type Command = Attach | CreateCell | CellUpdate | DeleteCell | MoveCell | SetCell | SetNotebook | RunCell | RunAll | RunStale | Interrupt | RestartKernel | UpdateDbConnection | Undo | Redo | Complete | Inspect | VariablePage | TablePage | Schema | StdinReply | Comm | Subscribe | Save | Ping;
 
-export type Event = CellCreated | CellUpdated | CellDeleted | CellMoved | CellStatus | CellStdout | CellOutput | CellOutputUpdated | CellOutputsCleared | CellErrored | NodeCreated | NodeDeleted | NodeLinked | NodeUnlinked | PropertyChanged | PropertyDeleted | GraphReplaced | CommandExecuting | CommandExecuted | CommandFailed | CommandUndo | CommandRedo | SessionConnected | SessionDisconnected | ProjectSaved | ProjectLoaded | ProjectChangedOnDisk | NotebookUpdated | KernelStatus | InputRequested | RunStarted | RunProgress | RunFinished | DbConnectionUpdated | CommSent | ReadOnly;
+export type Event = CellCreated | CellUpdated | CellDeleted | CellMoved | CellStatus | CellStdout | CellOutput | CellOutputUpdated | CellOutputsCleared | CellErrored | NodeCreated | NodeDeleted | NodeLinked | NodeUnlinked | PropertyChanged | PropertyDeleted | GraphReplaced | CommandExecuting | CommandExecuted | CommandFailed | CommandUndo | CommandRedo | SessionConnected | SessionDisconnected | ProjectSaved | ProjectLoaded | ProjectChangedOnDisk | NotebookUpdated | KernelStatus | InputRequested | InputAnswered | RunStarted | RunProgress | RunFinished | DbConnectionUpdated | CommSent | ReadOnly;
 
 export type Control = Ack | Error | Pong | Position | Resync | Conflict | Snapshot;

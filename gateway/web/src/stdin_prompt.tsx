@@ -8,8 +8,8 @@ import { inputType } from "./input_type";
 export function StdinPrompt({ cellId }: { cellId: string }) {
   const notebook = useNotebook();
   const answered = useSignal("");
-  const request = notebook.store.inputs.value.get(cellId);
-  if (!request || request.requestId === answered.value) return null;
+  const request = notebook.store.input.value;
+  if (!request || request.cellId !== cellId || request.requestId === answered.value) return null;
   const send = (event: SubmitEvent) => {
     event.preventDefault();
     const field = (event.currentTarget as HTMLFormElement).elements.namedItem("answer") as HTMLInputElement;

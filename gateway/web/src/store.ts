@@ -20,7 +20,7 @@ export class Store {
   readonly clients = this.part((state) => state.clients);
   readonly progress = this.part((state) => state.progress);
   readonly edges = this.part((state) => state.graph.edges);
-  readonly inputs = this.part((state) => state.inputs);
+  readonly input = this.part((state) => state.input);
   readonly readOnly = this.part((state) => state.readOnly);
   readonly conflicts = this.part((state) => state.conflicts);
   private readonly whole: Signal<NotebookState>;

@@ -16,12 +16,13 @@ const logs = readdirSync(GOLDEN).filter((name) => name.startsWith("fold-"));
 
 /** The state as the gateway would send it: outputs that are about to be cleared are left out. */
 async function asSnapshot(state: NotebookState): Promise<Snapshot> {
-  const { epoch, seq, revision, notebook, graph, kernel, db, clients, run, readOnly } = state;
+  const { epoch, seq, revision, notebook, graph, kernel, db, clients, run, readOnly, input } = state;
   return {
     type: "snapshot", epoch, seq, revision, hash: (await documentHash(state))!, notebook,
     cells: state.order.map((id) => (state.clearing.has(id) ? withoutOutputs(state.cells.get(id)!) : state.cells.get(id)!)),
     graph: { ...graph, edges: [...graph.edges].sort((a, b) => (a.from + a.to < b.from + b.to ? -1 : 1)) },
     kernel, db: [...db].sort((a, b) => (a.name < b.name ? -1 : 1)), clients: [...clients], ...(run && { run }), ...(readOnly !== undefined && { readOnly }),
+    ...(input && { input }),
   };
 }
 
