@@ -27,6 +27,7 @@ BUDGET = {  # minutes on 2 cores
     "SQL": 1.0,
     "conformance": 1.0,
     "faults": 1.5,
+    "command line": 1.0,
 }
 KERNEL_PROCESS_TESTS = ("test_kernel_", "test_runner", "test_lifeline")
 
@@ -42,8 +43,10 @@ def room_of(path: Path) -> str:
             return "kernel"
         case "kernel" | "protocol":
             return "pure"
-        case "web" | "examples":
+        case "web":
             return "page"
+        case "cli" | "examples":
+            return "command line"
         case "conformance" | "faults":
             return parts[0]
         case _:
