@@ -6,8 +6,7 @@ from collections.abc import Callable
 from tailrace_kernel.cell_code import compile_cell
 from tailrace_kernel.facts import Analysis, CallEffects, Carry, CellCode, Diagnostic
 from tailrace_kernel.ipython_syntax import to_python
-from tailrace_kernel.python_expressions import BUILTINS
-from tailrace_kernel.python_names import Names
+from tailrace_kernel.python_names import BUILTINS, Names
 from tailrace_kernel.python_scopes import Scope, ScopeKind
 from tailrace_kernel.python_state import State
 from tailrace_kernel.python_statements import Statements
@@ -72,6 +71,7 @@ def _facts(tree: ast.Module, code: str, compiled: CellCode) -> Analysis:
         calls=calls,
         carries=carries,
         opaque=record.opaque,
+        hands=frozenset(record.hands),
         star=record.star,
         caught=frozenset(record.caught & writes - binds),
         call_time=later - BUILTINS,

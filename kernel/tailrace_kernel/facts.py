@@ -4,7 +4,7 @@ Pure data. A *name* is a string in one of two spaces that cannot collide: a Pyth
 `connection:table` (a colon is in no identifier). Source of the terms: DESIGN.md §3, "Four kinds of write".
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import CodeType
@@ -32,6 +32,19 @@ class Diagnostic:
     names: tuple[str, ...] = ()
 
 
+Place = int | str  # 0 the receiver of a method, 1 and on the arguments, or a keyword
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """The object of `name` is handed to a call of `callee`, or of its method ("" for none)."""
+
+    callee: str
+    method: str
+    place: Place
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class CallEffects:
     """What code does when it is *called*: it happens at the place of whoever uses the name it is bound to."""
@@ -40,6 +53,25 @@ class CallEffects:
     changes: frozenset[str] = NOTHING
     may_bind: frozenset[str] = NOTHING  # declared `global` and stored
     makes_callables: bool = False  # its result may hold functions or classes defined inside
+    alters: frozenset[tuple[str, Place]] = frozenset()  # (method or "", which of its arguments it changes in place)
+    relays: frozenset[tuple[str, str]] = frozenset()  # (method, method that it calls on the same object)
+    hands: frozenset[Hand] = frozenset()
+
+
+def alters(found: Iterable[CallEffects], method: str, place: Place) -> bool:
+    """Whether such a call changes what it is given there, by itself or by other methods of its object."""
+    every = tuple(found)
+    todo, seen = [method], {method}
+    while todo:
+        here = todo.pop()
+        if any((here, place) in does.alters for does in every):
+            return True
+        if place != 0:
+            return False
+        more = {to for does in every for caller, to in does.relays if caller == here} - seen
+        seen |= more
+        todo.extend(more)
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +116,7 @@ class Analysis:
     carries: Mapping[str, tuple[Carry, ...]] = field(default_factory=dict)  # written name → where its calls come from
     opaque: bool = False  # exec, globals(), foreign magic: any name may be read or written
     parses: bool = True
+    hands: frozenset[Hand] = frozenset()  # objects given to functions of other cells, which may change them
     star: bool = False  # `from m import *`: it may bind any name
     caught: frozenset[str] = NOTHING  # subset of writes: unbound again at the end of an `except … as name`
     call_time: frozenset[str] = NOTHING  # subset of reads (builtins left out): read by function bodies only

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
-from tailrace_kernel.facts import NOTHING, CallEffects
+from tailrace_kernel.facts import NOTHING, CallEffects, alters
 from tailrace_kernel.order import Ordered, in_order
 from tailrace_kernel.places import Places
 from tailrace_kernel.reach import Reach, is_table, union
@@ -369,6 +369,7 @@ class Graph:
         todo = list(self.reach[cell].reads)
         seen = set(todo)
         more_reads, more_changes, more_writes = set(reads), set(changes), set(writes)
+        hands, known = set(self.reach[cell].hands), dict[str, list[CallEffects]]()
         while todo:
             name = todo.pop()
             if name not in self._callable:
@@ -378,9 +379,14 @@ class Graph:
                     more_reads |= does.reads | does.changes | does.may_bind
                     more_changes |= does.changes
                     more_writes |= does.changes | does.may_bind
+                    hands |= does.hands
+                    known.setdefault(name, []).append(does)
                     new = does.reads - seen
                     seen |= new
                     todo.extend(new)
+        given = {h.name for h in hands if h.callee in known and alters(known[h.callee], h.method, h.place)}
+        if given:
+            more_reads, more_writes, more_changes = more_reads | given, more_writes | given, more_changes | given
         return frozenset(more_reads), frozenset(more_writes), frozenset(more_changes)
 
     def _without_imports(

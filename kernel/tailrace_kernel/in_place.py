@@ -13,9 +13,17 @@ METHODS = frozenset(
     "fill put itemset resize partition setflags "
     # estimators
     "fit partial_fit fit_transform fit_predict "
+    # graphs, figures, open files
+    "add_edge add_node add_nodes_from add_edges_from add_weighted_edges_from remove_node remove_edge remove_nodes_from "
+    "remove_edges_from set_title set_xlabel set_ylabel set_xlim set_ylim set_xticks set_yticks set_xscale set_yscale "
+    "legend annotate axhline axvline suptitle write writelines seek readline readlines truncate "
     # tensors
     "add_ sub_ mul_ div_ zero_ fill_ copy_ clamp_ normal_ uniform_ requires_grad_".split()
 )
+
+# Also methods of frames, which draw and change nothing: counted for names that say what they are.
+DRAWING_METHODS = frozenset({"plot", "scatter", "bar", "barh", "hist", "boxplot", "fill_between", "imshow", "text"})
+AXES = ("ax", "fig")
 
 # function → the positional arguments that it changes
 FUNCTIONS: dict[str, tuple[int, ...]] = {

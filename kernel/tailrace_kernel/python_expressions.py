@@ -1,18 +1,15 @@
 """Expressions, in the order in which Python evaluates them: what each reads and changes, and what its value may be."""
 
 import ast
-import builtins
 from collections.abc import Callable, Iterable
 
 from tailrace_kernel import in_place
-from tailrace_kernel.facts import CallEffects
+from tailrace_kernel.facts import CallEffects, Place
 from tailrace_kernel.ipython_magics import MagicCall, magic_call
-from tailrace_kernel.python_names import Names, called
+from tailrace_kernel.python_names import BUILTINS, Names, called
 from tailrace_kernel.python_scopes import ScopeKind, block_bindings, defaults, target_names
 from tailrace_kernel.python_state import join
 from tailrace_kernel.python_values import NO_CARRIES, UNKNOWN, Value, either
-
-BUILTINS = frozenset(dir(builtins))
 
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
@@ -220,6 +217,7 @@ class Expressions:
         keywords = {keyword.arg: self.use(keyword.value) for keyword in node.keywords}
         name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
         self._changes(node, name, receiver, arguments)
+        self._hand_over(node, callee, receiver, arguments, keywords)
         self._opacity(node)
         return self._result(node, name, callee, arguments, list(keywords.values()))
 
@@ -227,7 +225,8 @@ class Expressions:
         function = node.func
         if isinstance(function, ast.Attribute) and receiver is not None:
             unbound = isinstance(function.value, ast.Name) and self._is_builtin(function.value.id)
-            if name in in_place.METHODS and not unbound:
+            draws = name in in_place.DRAWING_METHODS and (root_name(function) or "").startswith(in_place.AXES)
+            if (name in in_place.METHODS or draws) and not unbound:
                 self.change(function.value, receiver)
                 self.names.enrich(root_name(function.value), either(arguments))
             for keyword in node.keywords:
@@ -242,6 +241,28 @@ class Expressions:
         for position in in_place.FUNCTIONS.get(name, ()):
             if position < len(node.args) and not isinstance(node.args[position], ast.Starred):
                 self.change(node.args[position], arguments[position])
+
+    def _hand_over(
+        self,
+        node: ast.Call,
+        callee: Value,
+        receiver: Value | None,
+        arguments: list[Value],
+        keywords: dict[str | None, Value],
+    ) -> None:
+        """A function or method may change what it is given: those of notebooks are known, or will be to the graph."""
+        method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        given: list[tuple[Place, ast.expr, Value]] = []
+        if isinstance(node.func, ast.Attribute) and receiver is not None:
+            given.append((0, node.func.value, receiver))
+        for place, (argument, value) in enumerate(zip(node.args, arguments, strict=True), 1):
+            if isinstance(argument, ast.Starred):
+                break
+            given.append((place, argument, value))
+        given += [(k.arg, k.value, keywords[k.arg]) for k in node.keywords if k.arg is not None]
+        for where, expression, value in given:
+            if value.same and self.names.hand(callee, method, where, value):
+                self.change(expression, value)
 
     def _is_builtin(self, name: str) -> bool:
         return (name in BUILTINS or name in in_place.CONTAINER_TYPES) and name not in self.names.state.bound

@@ -1,11 +1,14 @@
 """The moves a block makes on variables: load, bind, delete, change, call. Keeps state and record; knows no syntax."""
 
+import builtins
 from dataclasses import dataclass, field
 
-from tailrace_kernel.facts import NOTHING, CallEffects, Carry
+from tailrace_kernel.facts import NOTHING, CallEffects, Carry, Hand, Place, alters
 from tailrace_kernel.python_scopes import Scope, Variable
 from tailrace_kernel.python_state import Record, State
 from tailrace_kernel.python_values import UNKNOWN, Value, either, merge_calls
+
+BUILTINS = frozenset(dir(builtins))
 
 
 @dataclass(slots=True)
@@ -26,6 +29,8 @@ class Names:
         self.is_function = is_function
         self.attempts: list[Attempt] = []
         self.made: list[list[CallEffects]] = []  # what each open class body defines
+        self.parameters: dict[str, tuple[Place, ...]] = {}  # of a function: by which places its caller gives them
+        self.method = ""  # the function's name, in a class body
 
     def load(self, name: str) -> Value:
         """A name is read. Whoever takes the value says `use` when it may be called there."""
@@ -82,7 +87,7 @@ class Names:
         if not value.same:
             return
         self.record.changes |= value.same
-        self.record.reads |= value.same
+        self.record.reads.update(name for name in value.same if "@" not in name)
         if root is not None:
             variable = self.scope.variable(root)
             name = variable.key if variable.is_global else variable.fallback
@@ -115,11 +120,27 @@ class Names:
             own = NOTHING if name in self.state.bound else frozenset((name,))
             self.change(Value(known.same | own), None)
             self.record.changed |= own
+        self.record.hands |= effects.hands
+        for hand in effects.hands:
+            does = self.state.values.get(hand.callee, UNKNOWN).calls
+            if does is not None and hand.name not in self.state.bound and alters((does,), hand.method, hand.place):
+                self.change(Value(frozenset((hand.name,))), hand.name)
         for name in effects.may_bind:
             self.record.stored.add(name)
             self.record.assigned.add(name)
             self.state.gone.discard(name)
             self.state.values[name] = either((self.state.values.get(name, UNKNOWN), Value()))
+
+    def hand(self, callee: Value, method: str, place: Place, given: Value) -> bool:
+        """An object is handed to a call; returns whether that is known to change it."""
+        record = self.record
+        if place == 0 and any(0 in self.parameters.get(key, ()) for key in given.same):
+            record.relays.add((self.method, method))
+        outside = [name for name in given.same if "@" not in name]
+        for carry in callee.carries if outside else ():
+            if (method or not carry.by_call) and carry.name not in BUILTINS:
+                record.hands.update(Hand(carry.name, method, place, name) for name in outside)
+        return callee.calls is not None and alters((callee.calls,), method, place)
 
     def define(self, effects: CallEffects) -> None:
         """A function or class came to be. In a function body what it does counts as done by that body."""
@@ -134,10 +155,21 @@ class Names:
         record = self.record
         return CallEffects(
             frozenset(record.reads),
-            frozenset(record.changes),
+            frozenset(name for name in record.changes if "@" not in name),
             frozenset(record.stored | record.deleted),
             record.makes_callables,
+            self._alters(),
+            frozenset(record.relays),
+            frozenset(record.hands),
         )
+
+    def _alters(self) -> frozenset[tuple[str, Place]]:
+        """The parameters whose objects the body changes; what a constructor does to its arguments, the class does."""
+        places = {place for key in self.record.changes for place in self.parameters.get(key, ())}
+        if self.method == "__init__":
+            places.discard(0)
+        method = "" if self.method in ("__init__", "__call__") else self.method
+        return frozenset((method, place) for place in places)
 
     def attempt_state(self, entry: State, attempt: Attempt) -> State:
         """What holds wherever in between the attempt was left."""

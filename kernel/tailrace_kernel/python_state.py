@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tailrace_kernel.facts import Diagnostic, Effect
+from tailrace_kernel.facts import Diagnostic, Effect, Hand
 from tailrace_kernel.python_values import UNKNOWN, Value, either
 
 
@@ -68,6 +68,8 @@ class Record:
     effects: set[Effect] = field(default_factory=set)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     caught: set[str] = field(default_factory=set)
+    hands: set[Hand] = field(default_factory=set)
+    relays: set[tuple[str, str]] = field(default_factory=set)
     opaque: bool = False
     star: bool = False
     makes_callables: bool = False

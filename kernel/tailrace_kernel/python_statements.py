@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tailrace_kernel import ipython_magics
-from tailrace_kernel.facts import CallEffects, Diagnostic, Effect
+from tailrace_kernel.facts import CallEffects, Diagnostic, Effect, Place
 from tailrace_kernel.ipython_syntax import to_python
 from tailrace_kernel.python_expressions import Expressions, root_name
 from tailrace_kernel.python_names import Attempt, Names, called, class_value
@@ -125,6 +125,8 @@ class Statements:
             before = self.names.load(target.id)
             self.names.use(before)
             added = self.expressions.use(node.value)
+            if isinstance(node.value, ast.Constant):  # numbers and texts: no parameter is changed by adding one
+                before = Value(frozenset(n for n in before.same if "@" not in n), before.parts, None, before.carries)
             self.names.change(before, target.id)
             self.names.bind(target.id, either((before, added.inside())))
             return
@@ -398,6 +400,10 @@ class Statements:
         parameters = [*parameter_names(node.args), *extra]
         scope = self.names.scope.child(ScopeKind.FUNCTION, block_bindings(body, parameters))
         inner = Names(scope, State(values=self._closure()), is_function=True)
+        if self.names.scope.kind is ScopeKind.CLASS and not isinstance(node, ast.Lambda):
+            inner.method = node.name
+        inner.parameters = _places(node, scope, method=bool(inner.method))
+        inner.state.values |= {key: Value(frozenset((key,))) for key in inner.parameters}
         walk = Statements(inner, lazy_annotations=self.lazy_annotations, magic_depth=self.magic_depth)
         if isinstance(node, ast.Lambda):
             walk.expressions.use(node.body)
@@ -446,6 +452,18 @@ class Statements:
         else:
             self.run(tree.body)
         self.magic_depth -= 1
+
+
+def _places(node: FunctionNode, scope: Scope, *, method: bool) -> dict[str, tuple[Place, ...]]:
+    """The parameters' variables, and where their callers give them."""
+    decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
+    first = 0 if method and not any(root_name(d) == "staticmethod" for d in decorators) else 1
+    arguments = node.args
+    places: dict[str, tuple[Place, ...]] = {
+        scope.variable(a.arg).key: (place, a.arg)
+        for place, a in enumerate([*arguments.posonlyargs, *arguments.args], first)
+    }
+    return places | {scope.variable(a.arg).key: (a.arg,) for a in arguments.kwonlyargs}
 
 
 def _type_parameters(node: ast.AST) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tailrace_kernel.facts import NOTHING, CallEffects, Carry
+from tailrace_kernel.facts import NOTHING, CallEffects, Carry, Hand, Place
 
 NO_CARRIES: frozenset[Carry] = frozenset()
 
@@ -61,4 +61,7 @@ def merge_calls(effects: Iterable[CallEffects | None]) -> CallEffects | None:
         NOTHING.union(*(effect.changes for effect in found)),
         NOTHING.union(*(effect.may_bind for effect in found)),
         any(effect.makes_callables for effect in found),
+        frozenset[tuple[str, Place]]().union(*(effect.alters for effect in found)),
+        frozenset[tuple[str, str]]().union(*(effect.relays for effect in found)),
+        frozenset[Hand]().union(*(effect.hands for effect in found)),
     )

@@ -6,7 +6,7 @@ A `Reach` is what the cell's own text does; the graph adds what the functions do
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tailrace_kernel.facts import NOTHING, Analysis, CallEffects, Carry
+from tailrace_kernel.facts import NOTHING, Analysis, CallEffects, Carry, Hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Reach:
     carries: Mapping[str, tuple[Carry, ...]] = field(default_factory=dict)
     opaque: bool = False
     star: bool = False  # it may bind any name
+    hands: frozenset[Hand] = frozenset()
 
 
 def reach(analysis: Analysis, *, call_time: bool = True) -> Reach:
@@ -50,6 +51,7 @@ def reach(analysis: Analysis, *, call_time: bool = True) -> Reach:
         a.carries,
         a.opaque,
         a.star,
+        a.hands,
     )
 
 

@@ -1,4 +1,4 @@
-"""Small notebooks as people write them: names made by strings, star imports, handlers, functions that change objects."""
+"""Small notebooks as people write them: names made by strings, star imports, handlers, functions that change things."""
 
 from collections.abc import Callable
 
@@ -106,3 +106,75 @@ def test_cells_with_handlers_are_no_chain() -> None:
     assert "e" not in nb.user
     as_script(nb)
     assert pictures(nb.user) == {}
+
+
+def test_a_function_that_changes_its_argument_no_more_gives_it_back() -> None:
+    nb = notebook("def clean(d):\n  d.append(9)\n  return d", "raw = [1]", "c = clean(raw)", "print(raw, c)")
+    assert printed(nb) == ["[1, 9] [1, 9]"]
+    at_every_run(nb)
+    edited(nb, "a", "def clean(d):\n  return d + [9]")
+    assert printed(nb) == ["[1] [1, 9]"]
+    at_every_run(nb)
+
+
+def test_a_function_without_parameters_gives_back_too() -> None:
+    nb = notebook("def f(): raw.append(9)", "raw = [1]", "f()", "print(raw)")
+    edited(nb, "a", "def f(): pass")
+    assert printed(nb) == ["[1]"]
+    as_script(nb)
+
+
+def test_counting_up_a_parameter_changes_no_argument() -> None:
+    nb = notebook("def f(n):\n  n += 1\n  return n", "x = 1", "f(x)", "print(x)")
+    assert {(e.from_, e.to) for e in nb.scheduler.edges()} == {("a", "c"), ("b", "c"), ("b", "d")}
+    as_script(nb)
+
+
+ACCOUNT = """class Account:
+  def __init__(self): self.total = 0
+  def add(self, n): self.total += n
+  def deposit(self, n): self.add(n)
+  def show(self): return self.total"""
+
+
+def test_methods_of_the_notebooks_own_classes_change_their_object() -> None:
+    nb = notebook(ACCOUNT, "acc = Account()", "acc.deposit(10)", "acc.add(20)", "print(acc.show())", "acc.show()")
+    assert printed(nb) == ["30"]
+    at_every_run(nb)
+    edited(nb, "c", "acc.deposit(1)")
+    assert printed(nb) == ["21"]
+    at_every_run(nb)
+    nb.remove("d")
+    nb.run(mode="stale")
+    assert printed(nb) == ["1"]
+    assert ("f", "e") not in {(e.from_, e.to) for e in nb.scheduler.edges()}
+
+
+def test_a_method_that_changes_its_argument_by_keyword() -> None:
+    nb = notebook("class Box:\n  def fill(self, *, into): into.append(1)", "x = []", "Box().fill(into=x)\nprint(x)")
+    at_every_run(nb)
+    nb = notebook("class Box:\n  def fill(self, *, into): into.append(1)", "box = Box()", "x = []", "box.fill(into=x)")
+    at_every_run(nb)
+    nb.put("e", "print(x)")
+    nb.run("d")
+    nb.run(mode="stale")
+    assert printed(nb) == ["[1]"]
+
+
+def test_writing_to_a_file_object_is_a_change_of_it() -> None:
+    nb = notebook("import io\nbuf = io.StringIO()", "n = buf.write('a')", "n = buf.write('b')", "print(buf.getvalue())")
+    assert printed(nb) == ["ab"]
+    at_every_run(nb)
+    edited(nb, "b", "n = buf.write('z')")
+    assert printed(nb) == ["zb"]
+
+
+def test_drawing_changes_axes_and_no_frame() -> None:
+    nb = Notebook()
+    nb.put_all({"a": "ax, df = [], []", "b": "ax.plot(df)", "c": "df.plot()", "d": "print(ax, df)"})
+    assert {(e.from_, e.to, e.names) for e in nb.scheduler.edges()} == {
+        ("a", "b", ("ax", "df")),
+        ("a", "c", ("df",)),
+        ("a", "d", ("df",)),
+        ("b", "d", ("ax",)),
+    }
