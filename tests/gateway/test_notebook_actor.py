@@ -612,7 +612,7 @@ async def test_a_cell_that_ended_the_kernel_is_said_to_have_asked_for_it(tmp_pat
 @story
 async def test_outputs_that_came_with_the_file_are_of_no_run_here(tmp_path: Path) -> None:
     shown = {"output_type": "stream", "name": "stdout", "text": "hello\n"}
-    code = {"cell_type": "code", "metadata": {}, "execution_count": None}
+    code: Frame = {"cell_type": "code", "metadata": {}, "execution_count": None}
     cells = [
         {**code, "id": "a1", "source": "print('hello')", "outputs": [shown]},
         {**code, "id": "b1", "source": "y = 1", "outputs": []},
@@ -628,6 +628,6 @@ async def test_outputs_that_came_with_the_file_are_of_no_run_here(tmp_path: Path
         assert (first["status"], first["stdout"], second["status"]) == ("stale", "hello\n", "idle")
         assert first["reason"]["code"] == "not_run_here"
         await client.do("run_stale")
-        assert kernels.last.requests("execute_cells")[0]["cell_ids"] == ["a1"]
+        assert kernels.last.requests("execute_cells")[0]["cell_ids"] == ("a1",)
         await client.do("restart_kernel")  # the control: now it did run, and is of an older kernel
         assert (await gateway.state())["cells"][0]["reason"]["code"] == "kernel_restarted"
