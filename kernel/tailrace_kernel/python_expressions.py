@@ -235,6 +235,9 @@ class Expressions:
                     self.change(function.value, receiver)
             if unbound and name in in_place.METHODS and node.args:
                 self.change(node.args[0], arguments[0])
+        for argument, value in zip(node.args, arguments, strict=True):
+            if isinstance(argument, ast.Attribute) and argument.attr in in_place.METHODS:  # `map(x.append, more)`
+                self.change(argument.value, value)
         for keyword in node.keywords:
             if keyword.arg == "out" and not isinstance(keyword.value, ast.Constant):
                 self.change(keyword.value, self.value(keyword.value))

@@ -178,3 +178,9 @@ def test_drawing_changes_axes_and_no_frame() -> None:
         ("a", "d", ("df",)),
         ("b", "d", ("ax",)),
     }
+
+
+def test_a_method_handed_to_map_changes_its_object() -> None:
+    nb = notebook("l = []", "list(map(l.append, [5, 6]))", "print(l)", "[l.append(i) for i in range(2)]", "print(l)")
+    assert printed(nb) == ["[5, 6]", "[5, 6, 0, 1]"]
+    at_every_run(nb)
