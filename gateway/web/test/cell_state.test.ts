@@ -11,6 +11,7 @@ it.each([
   [cell("a", { status: "idle" }), "Not run"],
   [cell("a", { status: "stale", reason: { code: "edited" } }), "Edited"],
   [cell("a", { status: "stale", reason: { code: "inputs_changed" } }), "Stale"],
+  [cell("a", { status: "stale", reason: { code: "not_run_here" } }), "Not run"],
   [cell("a", { status: "success" }), "Done"],
   [cell("a", { status: "error" }), "Failed"],
   [cell("a", { status: "blocked" }), "Blocked"],
