@@ -67,13 +67,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"{room:12} {used:5.2f} of {budget:.1f} min{over}")
 
 
+PYTHONS_OWN = "multiprocessing.resource_tracker"  # ends with the process that made the first pool
+
+
 def left_over(marker: str) -> list[str]:
     """Processes that carry the marker and are not this one, as `pid command line`."""
     found = []
     for process in psutil.process_iter():
         try:
             if process.pid != os.getpid() and process.environ().get(MARKER) == marker:
-                found.append(f"{process.pid} {' '.join(process.cmdline())[:200]}")
+                command = " ".join(process.cmdline())
+                if PYTHONS_OWN not in command:
+                    found.append(f"{process.pid} {command[:200]}")
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
     return found
