@@ -12,6 +12,7 @@ from typing import Any
 
 import zmq
 import zmq.asyncio
+from zmq.utils.monitor import recv_monitor_message
 
 from tailrace_gateway.jupyter_wire import BadMessageError, Message, Session
 from tailrace_gateway.kernel_port import Answering, Asked, Channel, Hear, InputAsked, Published, Silent
@@ -20,6 +21,7 @@ from tailrace_protocol.errors import ErrorCode, TailraceError
 log = logging.getLogger(__name__)
 
 BATCH = 256  # IOPub messages taken before others get a turn
+RECONNECT = 20  # milliseconds between attempts while the kernel binds its sockets
 HEARTBEAT = 1.0  # seconds between beats
 SILENCE = 5.0  # seconds without an echo or a message until the kernel counts as unresponsive
 MAX_FUTURE_IDS = 1_000  # questions a kernel may leave open
@@ -36,6 +38,8 @@ class KernelLink:
         self._session = Session(key.encode() if isinstance(key, str) else key)
         self._sockets: dict[str, zmq.asyncio.Socket] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._handshakes: list[asyncio.Task[None]] = []
+        self._subscribed = asyncio.Event()
         self._replies: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
         self._inputs: dict[str, Message] = {}
         self._heard_at = 0.0
@@ -61,6 +65,14 @@ class KernelLink:
         self._heard_at = asyncio.get_running_loop().time()
         self._spawn(self._beat())
 
+    async def connected(self) -> None:
+        """Returns once every channel is connected and the subscription is in force.
+
+        Each socket finds the kernel by itself, so the reply on one says nothing of the others; a kernel drops what
+        it says to a channel that is not there yet: the output of a first run, or its question for input.
+        """
+        await asyncio.gather(*self._handshakes, self._subscribed.wait())
+
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         task.add_done_callback(_tell_bug)
@@ -74,6 +86,9 @@ class KernelLink:
             socket.identity = self._session.identity
         if kind == zmq.SUB:
             socket.subscribe(b"")
+        socket.reconnect_ivl = RECONNECT
+        monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        self._handshakes.append(asyncio.create_task(_handshake(socket, monitor)))
         socket.connect(endpoint(self._connection, name))
         return socket
 
@@ -133,6 +148,7 @@ class KernelLink:
             await socket.poll()
             messages = tuple(message for frames in drain(shadow) if (message := self._unpack(frames)))
             if messages:
+                self._subscribed.set()  # the kernel welcomes every subscriber
                 self._hear(Published(messages))
             await asyncio.sleep(0)
 
@@ -173,10 +189,20 @@ class KernelLink:
 
     async def close(self) -> None:
         self.fail(TailraceError(ErrorCode.KERNEL_DEAD, "The kernel was stopped before it answered."))
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._handshakes]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._context.destroy(linger=0)
+
+
+async def _handshake(socket: zmq.asyncio.Socket, monitor: zmq.asyncio.Socket) -> None:
+    """Returns when the peer of the socket is there."""
+    try:
+        await recv_monitor_message(monitor)
+    finally:
+        socket.disable_monitor()
+        monitor.close()
 
 
 async def answer(kind: str, future: asyncio.Future[Mapping[str, Any]], seconds: float | None) -> Mapping[str, Any]:

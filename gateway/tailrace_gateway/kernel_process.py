@@ -22,6 +22,7 @@ from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.kernel_messages import AttachReply
 
 START_SECONDS = 60.0  # until the first answer; a cold import of pandas on a slow disk is not a failure
+CONNECT_SECONDS = 10.0  # from the first answer until every channel is connected
 TAIL = 4_000  # characters of the process's own output kept for an error
 KERNEL = "tailrace"
 
@@ -90,12 +91,22 @@ class LocalKernel:
         try:
             asked = link.ask("attach", {"client": "gateway", "batch": True}, "control", START_SECONDS)
             reply = decode_content(AttachReply, await asked.reply)
+            await self._connected(link)
         except TailraceError as error:
             message = f"The kernel did not start: {error.message} {self._tail()}".strip()
             await self.stop()
             raise TailraceError(ErrorCode.KERNEL_DEAD, message) from None
         link.watch()
         return reply
+
+    async def _connected(self, link: KernelLink) -> None:
+        """Raises TailraceError kernel_unresponsive."""
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await link.connected()
+        except TimeoutError:
+            message = f"Not every channel of it answered within {CONNECT_SECONDS:.0f} s."
+            raise TailraceError(ErrorCode.KERNEL_UNRESPONSIVE, message) from None
 
     def _deliver(self, heard: Heard) -> None:
         self._hear(heard)
