@@ -31,7 +31,7 @@ def test_duckdb_reads_a_frame_by_name(open_notebook: Open) -> None:
 
 
 def rows(postgres: Postgres) -> object:
-    return postgres.administer("SELECT count(*) FROM t")[0][0]
+    return postgres.administer("SELECT count(*) FROM timer_rows")[0][0]
 
 
 def test_postgres_and_a_wrong_password(open_notebook: Open, postgres: Postgres) -> None:
@@ -51,19 +51,19 @@ def test_postgres_and_a_wrong_password(open_notebook: Open, postgres: Postgres) 
 
 
 def test_the_timer_never_runs_a_write(open_notebook: Open, postgres: Postgres) -> None:
-    postgres.administer("DROP TABLE IF EXISTS t")
-    postgres.administer("CREATE TABLE t AS SELECT generate_series(1, 5) AS n")
-    postgres.administer(f"ALTER TABLE t OWNER TO {postgres.user}")
-    tab = open_notebook("SQL:SELECT count(*) AS n FROM t", clock=True)
+    postgres.administer("DROP TABLE IF EXISTS timer_rows")
+    postgres.administer("CREATE TABLE timer_rows AS SELECT generate_series(1, 5) AS n")
+    postgres.administer(f"ALTER TABLE timer_rows OWNER TO {postgres.user}")
+    tab = open_notebook("SQL:SELECT count(*) AS n FROM timer_rows", clock=True)
     tab.wait_kernel()
     connect(tab, postgres.url)
     expect(tab.page.get_by_test_id("db-status")).to_contain_text("postgresql")
     tab.run(0)
     expect(tab.cell(0).locator(".outputs table")).to_contain_text("5")
-    tab.type(0, "SELECT count(*) + 1 AS n FROM t")  # the control: a read is run by the timer
+    tab.type(0, "SELECT count(*) + 1 AS n FROM timer_rows")  # the control: a read is run by the timer
     tab.page.clock.run_for(TYPING_PAUSE)
     expect(tab.cell(0).locator(".outputs table")).to_contain_text("6")
-    tab.type(0, "DELETE FROM t")
+    tab.type(0, "DELETE FROM timer_rows")
     tab.page.clock.run_for(TYPING_PAUSE)
     expect(tab.cell(0)).to_have_attribute("data-status", "stale")
     tab.page.clock.run_for(10 * TYPING_PAUSE)

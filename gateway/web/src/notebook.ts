@@ -62,7 +62,6 @@ export class Notebook {
   private startOver = false;
   private divergedAt = -Infinity;
   /** Somebody asked for a new kernel: what the old one takes with it is no surprise. */
-  private restarting = false;
   private agreed = "";
 
   static async open(id: string): Promise<Notebook> {
@@ -427,12 +426,8 @@ export class Notebook {
     if (event.type === "cell_created" && event.cause?.client === this.client && this.goTo.has(event.cause.id)) {
       this.focus(event.cellId, this.goTo.get(event.cause.id));
       this.goTo.delete(event.cause.id);
-    } else if (event.type === "command:executing") {
-      this.restarting ||= event.command === "restart_kernel";
-    } else if (event.type === "kernel_status") {
-      this.restarting &&= event.state !== "idle" && event.state !== "dead";
     } else if (event.type === "command:failed" && event.client === this.client) {
-      if (!(this.restarting && event.code === "kernel_dead" && event.command !== "restart_kernel")) this.outbox.failedLater(event);
+      if (event.code !== "interrupted") this.outbox.failedLater(event); // somebody asked for the interrupt or the restart
     } else if (event.type === "cell_deleted" && this.focused.peek() === event.cellId) {
       const order = this.store.order.peek();
       const at = before.order.indexOf(event.cellId);
