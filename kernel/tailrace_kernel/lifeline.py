@@ -30,8 +30,12 @@ class Lifeline:
         self._grace = grace
         self._end = end
         self._client_came = threading.Event()
+        self._lines = 0  # watched and not yet ended
+        self._lock = threading.Lock()
 
     def watch(self, fd: int) -> None:
+        with self._lock:
+            self._lines += 1
         threading.Thread(target=self._watch, args=(fd,), name="Lifeline", daemon=True).start()
 
     def client_came(self, path: str | None = None) -> None:
@@ -49,7 +53,11 @@ class Lifeline:
         with contextlib.suppress(OSError), os.fdopen(fd, "rb", buffering=0) as line:
             while line.read(4096):
                 pass
-        self._client_came.clear()
+        with self._lock:
+            self._lines -= 1
+            if self._lines:  # a client adopted the kernel before the end of its former line was noticed
+                return
+            self._client_came.clear()
         if not self._client_came.wait(self._grace):
             self._end()
 
