@@ -5,6 +5,7 @@ tweak lives in this class, so that a stock IPKernelApp (or a remote launcher) wi
 """
 
 import asyncio
+import contextlib
 import inspect
 import logging
 import os
@@ -422,12 +423,15 @@ class TailraceKernel(IPythonKernel):
         """Nobody needs this kernel any more; user code may hold the main thread, so nothing is asked of it."""
         import psutil
 
-        logger.warning("no client came back within the grace period: this kernel ends")
-        for child in psutil.Process().children(recursive=True):
-            child.kill()
-        if self.parent is not None:
-            self.parent.cleanup_connection_file()
-        os._exit(0)
+        try:
+            logger.warning("no client came back within the grace period: this kernel ends")
+            for child in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    child.kill()
+            if self.parent is not None:
+                self.parent.cleanup_connection_file()
+        finally:
+            os._exit(0)
 
 
 def unknown(kind: str) -> TailraceError:

@@ -2,11 +2,11 @@
 
 Environment: `TAILRACE_LIFELINE_FD` is the number of an inherited descriptor, the read end of a pipe whose write
 end the parent keeps open. When the pipe reaches its end (the parent is gone) a grace period starts:
-`TAILRACE_GRACE_SECONDS`, default 60. An `attach_request` within it ends it; without one the kernel ends its
-children and itself. A client that adopts a kernel so gives it the next lifeline with `attach_request.lifeline`,
-the path of a Unix socket it listens on: the kernel connects, and the end of that connection starts the next grace
-period. Adopted without one, the kernel lives until it is shut down. With a lifeline the stock parent poller
-(JPY_PARENT_PID, which ends a kernel one second after its parent) is off.
+`TAILRACE_GRACE_SECONDS`, default 60. A client that adopts the kernel within it gives it the next lifeline with
+`attach_request.lifeline`, the path of a Unix socket it listens on: the kernel connects, and the end of that connection
+starts the next grace period. If nobody does, the kernel ends its children and itself. An `attach_request` without a
+lifeline adopts nothing: it may be the last word of the very parent that is gone, read when the kernel had started.
+With a lifeline the stock parent poller (JPY_PARENT_PID, which ends a kernel one second after its parent) is off.
 
 Knows descriptors and a clock; must not know sockets or cells.
 """
@@ -29,7 +29,7 @@ class Lifeline:
     def __init__(self, grace: float, end: Callable[[], None]) -> None:
         self._grace = grace
         self._end = end
-        self._client_came = threading.Event()
+        self._adopted = threading.Event()
         self._lines = 0  # watched and not yet ended
         self._lock = threading.Lock()
 
@@ -38,15 +38,14 @@ class Lifeline:
             self._lines += 1
         threading.Thread(target=self._watch, args=(fd,), name="Lifeline", daemon=True).start()
 
-    def client_came(self, path: str | None = None) -> None:
-        """A client attached; `path` is the socket of its lifeline. Raises OSError when that does not answer."""
-        if path is not None:
-            with socket.socket(socket.AF_UNIX) as line:
-                line.settimeout(CONNECT_TIMEOUT)
-                line.connect(path)
-                line.settimeout(None)
-                self.watch(line.detach())
-        self._client_came.set()
+    def adopt(self, path: str) -> None:
+        """A client attached that listens on this socket. Raises OSError when nobody answers there."""
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(CONNECT_TIMEOUT)
+            line.connect(path)
+            line.settimeout(None)
+            self.watch(line.detach())
+        self._adopted.set()
 
     def _watch(self, fd: int) -> None:
         # A connection that is reset has ended too.
@@ -57,8 +56,8 @@ class Lifeline:
             self._lines -= 1
             if self._lines:  # a client adopted the kernel before the end of its former line was noticed
                 return
-            self._client_came.clear()
-        if not self._client_came.wait(self._grace):
+            self._adopted.clear()
+        if not self._adopted.wait(self._grace):
             self._end()
 
 

@@ -91,8 +91,8 @@ class Requests:
 
     def attach(self, request: wire.AttachRequest, call: Call) -> wire.Content:
         self._outbox.attached = True
-        if self._lifeline is not None:
-            self._hold_lifeline(request.lifeline)
+        if self._lifeline is not None and request.lifeline is not None:
+            self._hold_lifeline(self._lifeline, request.lifeline)
         return wire.AttachReply(
             kernel_id=self._kernel_id,
             epoch=self._ring.epoch,
@@ -100,10 +100,9 @@ class Requests:
             protocol_version=PROTOCOL_VERSION,
         )
 
-    def _hold_lifeline(self, path: str | None) -> None:
-        assert self._lifeline is not None
+    def _hold_lifeline(self, lifeline: Lifeline, path: str) -> None:
         try:
-            self._lifeline.client_came(path)
+            lifeline.adopt(path)
         except OSError as error:
             message = f"Nobody answers on the lifeline {path!r}: {error.strerror}. Listen there before attaching."
             raise TailraceError(ErrorCode.BAD_FIELD, message, details={"field": "lifeline"}) from None

@@ -2,12 +2,14 @@
 
 import os
 import socket
+import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 
 from tailrace_kernel.lifeline import Lifeline, from_environment
+from tests.kernel.kernel_client import Peer, RunningKernel
 
 
 def test_the_end_of_the_pipe_ends_the_kernel_after_the_grace_period() -> None:
@@ -32,7 +34,7 @@ def test_a_client_adopts_the_kernel_with_a_lifeline_of_its_own(tmp_path: Path) -
         listening.bind(path)
         listening.listen()
         os.close(writing)
-        lifeline.client_came(path)
+        lifeline.adopt(path)
         connection, _ = listening.accept()
         assert not ended.wait(4)
         connection.close()
@@ -41,8 +43,34 @@ def test_a_client_adopts_the_kernel_with_a_lifeline_of_its_own(tmp_path: Path) -
 
 def test_a_lifeline_that_does_not_answer_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"."):
-        Lifeline(1, lambda: None).client_came(str(tmp_path / "nobody"))
+        Lifeline(1, lambda: None).adopt(str(tmp_path / "nobody"))
 
 
 def test_without_the_variable_there_is_none() -> None:
     assert from_environment({}, lambda: None) is None
+
+
+@pytest.mark.parametrize("adopted", [False, True])
+def test_the_last_word_of_a_parent_that_is_gone_adopts_nothing(tmp_path: Path, adopted: bool) -> None:
+    """A kernel whose parent ended while it started may still read its attach. The control: a client that lives."""
+    reading, writing = os.pipe()
+    os.close(writing)
+    path = str(tmp_path / "line")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+        environment = {"TAILRACE_LIFELINE_FD": str(reading), "TAILRACE_GRACE_SECONDS": "4"}
+        kernel = RunningKernel(tmp_path, environment, pass_fds=(reading,))
+        os.close(reading)
+        peer = Peer(kernel)
+        try:
+            attach = {"client": "gateway", **({"lifeline": path} if adopted else {})}
+            assert peer.ask("attach_request", attach)["status"] == "ok"
+            if adopted:
+                with pytest.raises(subprocess.TimeoutExpired):
+                    kernel.process.wait(6)
+            else:
+                assert kernel.process.wait(30) == 0
+        finally:
+            peer.close()
+            kernel.end()
