@@ -38,7 +38,6 @@ from tailrace_protocol.kernel_messages import (
     ExecuteCellsRequest,
     GraphReply,
     GraphRequest,
-    RegisterCellReply,
     RegisterCellsReply,
 )
 from tailrace_protocol.objects import KernelState, Reason, RunMode
@@ -297,8 +296,6 @@ class Execution:
         """The command ends when the kernel has answered and everything it published about it has come."""
 
         def replied(reply: Reply) -> None:
-            if kind == "register_cell":
-                self._reception.analysed(decode_content(RegisterCellReply, fields(reply)), pending)
             if kind == "register_cells":
                 self._all_registered(reply)
                 self._ask_graph(talk)

@@ -11,12 +11,12 @@ from tailrace_gateway.databases import Databases
 from tailrace_gateway.document import analysed
 from tailrace_gateway.jupyter_wire import Message
 from tailrace_gateway.kernel_events import Keep, diagnostics_of, events_of, merge_streams
-from tailrace_gateway.pending import Pending, PendingTable
+from tailrace_gateway.pending import PendingTable
 from tailrace_gateway.runs import Runs
 from tailrace_gateway.state import NotebookState
 from tailrace_protocol.codec import decode_content
 from tailrace_protocol.errors import TailraceError
-from tailrace_protocol.events import CellOutput, CellStdout, Event, RunFinished, RunStarted
+from tailrace_protocol.events import Cause, CellOutput, CellStdout, Event, RunFinished, RunStarted
 from tailrace_protocol.kernel_messages import DbConfigured, RegisterCellReply
 from tailrace_protocol.objects import KernelState
 
@@ -72,8 +72,8 @@ class Reception:
         match message.kind:
             case "status":
                 self._status(message)
-            case "cell_registered" if cause is None and message.parent_id != self._quiet:
-                self.analysed(decode_content(RegisterCellReply, message.content))
+            case "cell_registered" if message.parent_id != self._quiet:
+                self.analysed(decode_content(RegisterCellReply, message.content), cause)
             case "db_configured" if cause is None:
                 self._databases.heard(decode_content(DbConfigured, message.content))
             case "graph_changed" if message.parent_id == self._quiet:
@@ -124,8 +124,12 @@ class Reception:
             self._show("idle")
             self._settled()
 
-    def analysed(self, reply: RegisterCellReply, pending: Pending | None = None) -> None:
-        """The kernel has analysed a cell: its reads, writes and diagnostics are known."""
+    def analysed(self, reply: RegisterCellReply, cause: Cause | None = None) -> None:
+        """The kernel has analysed a cell: its reads, writes and diagnostics are known.
+
+        Taken from IOPub, not from the reply of the same content: so it stands where the kernel put it, between the
+        statuses before and after.
+        """
         event = analysed(
             self._state,
             reply.cell_id,
@@ -137,4 +141,4 @@ class Reception:
         )
         if event is None:
             return
-        self._publish(replace(event, cause=pending.cause) if pending is not None else event)
+        self._publish(replace(event, cause=cause) if cause is not None else event)

@@ -61,7 +61,9 @@ class FakeKernel:
     def _answer(self, kind: str, content: Mapping[str, Any], msg_id: str) -> Mapping[str, Any]:
         match kind:
             case "register_cell":
-                return self._registered(content)
+                registered = self._registered(content)
+                self.publish(message("cell_registered", registered, msg_id))
+                return registered
             case "register_cells":
                 cells = [self._registered(cell) for cell in content["cells"]]
                 return {"cells": cells, "order": [cell["cell_id"] for cell in cells]}

@@ -50,12 +50,12 @@ async def test_the_frames_of_one_command_come_in_the_promised_order(tmp_path: Pa
             "ack",
             "command:executing",
             "cell_updated",
+            "cell_updated",
             "run_started",
             "cell_status",
             "cell_outputs_cleared",
             "cell_status",
             "run_finished",
-            "cell_updated",
             "command:executed",
         ]
         ack = next(frame for frame in client.frames if frame.get("id") == "run")
