@@ -1,6 +1,7 @@
 """A notebook as a person sees it in the browser: cells, their editors, buttons, outputs and states."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from playwright.sync_api import Locator, Page, Request, expect
 
@@ -37,6 +38,10 @@ class NotebookPage:
 
     def wait_live(self) -> None:
         expect(self.page.get_by_test_id("connection")).to_have_attribute("data-state", "live", timeout=KERNEL_START)
+
+    def stop_clock(self) -> None:
+        """From now on the page's time passes only by `clock.run_for`: nothing a slow machine does is too late."""
+        self.page.clock.pause_at(datetime.fromtimestamp(self.page.evaluate("Date.now()") / 1_000 + 0.5, tz=UTC))
 
     def wait_kernel(self) -> None:
         expect(self.page.get_by_test_id("kernel")).to_have_attribute("data-state", "idle", timeout=KERNEL_START)

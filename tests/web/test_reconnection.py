@@ -35,9 +35,11 @@ def test_retry_now_does_not_wait_for_the_timer(open_notebook: Open, gateway: Gat
     tab = open_notebook("x = 1\nx", clock=True)
     gateway.stop()
     expect(tab.page.get_by_test_id("connection")).to_have_attribute("data-state", "lost")
+    tab.stop_clock()
     gateway.start()
     tab.page.get_by_role("button", name="Retry now").click()
     tab.wait_live()
+    tab.page.clock.resume()
     tab.run(0)
     tab.expect_output(0, "1")
 
