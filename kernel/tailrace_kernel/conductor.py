@@ -85,6 +85,10 @@ class Run:
         return ExecuteCellsReply(run_id=self.run_id, executed=tuple(self.executed.values()), skipped=skipped)
 
 
+def has_ended(run: Run | None) -> bool:
+    return run is not None and run.ended
+
+
 @dataclass(slots=True)
 class Change:
     """What one structural step did, gathered from its events for the reply."""
@@ -211,13 +215,15 @@ class Conductor:
         in its task."""
         if self._next is None:
             return
-        with self._interrupts.watching(), self._runner.cascade():
-            turn = time.monotonic()
-            while (execute := self._next) is not None and not (until is not None and until.ended):
-                await self._run_one(execute)
-                if time.monotonic() - turn > SLICE:
-                    await asyncio.sleep(0)
-                    turn = time.monotonic()
+        turn = time.monotonic()
+        with self._interrupts.watching():
+            while (due := self._next) is not None and not has_ended(until):
+                with self._runner.cascade():  # of one run: the next may be asked for before this one is left
+                    while (execute := self._next) and execute.run_id == due.run_id and not has_ended(until):
+                        await self._run_one(execute)
+                        if time.monotonic() - turn > SLICE:
+                            await asyncio.sleep(0)
+                            turn = time.monotonic()
         self._wake_if_due()
 
     async def _run_one(self, execute: Execute) -> None:

@@ -100,6 +100,14 @@ def test_frames_of_a_failed_cell_go_with_the_next_run(peer: Peer, call: str) -> 
     assert alive(peer) == 0
 
 
+def test_frames_of_a_failed_cell_go_with_a_run_that_was_asked_for_before_it_failed(peer: Peer) -> None:
+    peer.register("a", "import time\ntime.sleep(0.2)\n" + FAILING.format(call=""))
+    runs = [peer.send("execute_cells_request", {"cell_ids": [cell_id]}) for cell_id in ("a", "other")]
+    statuses = [peer.reply(run)["content"]["executed"][0]["status"] for run in runs]
+    assert statuses == ["error", "success"]
+    assert alive(peer) == 0
+
+
 def test_frames_of_a_failed_console_line_go_with_the_next_run(peer: Peer) -> None:
     assert peer.ask("execute_request", {"code": FAILING.format(call="")}, "shell")["status"] == "error"
     assert alive(peer) == 1
