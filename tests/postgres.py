@@ -69,6 +69,17 @@ class Postgres:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
+    @contextmanager
+    def own_schema(self, name: str) -> Iterator[None]:
+        """Unqualified names of `user` are looked up in this schema, empty at first; the server is every test's."""
+        self.administer(f"DROP OWNED BY {self.user}")
+        self.administer(f"CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {self.user}")
+        self.administer(f"ALTER ROLE {self.user} SET search_path = {name}")
+        try:
+            yield
+        finally:
+            self.administer(f"ALTER ROLE {self.user} RESET search_path")
+
 
 @contextmanager
 def postgres_server() -> Iterator[Postgres]:

@@ -69,12 +69,8 @@ def test_two_databases_without_a_postgresql(tmp_path: Path) -> None:
 
 
 def test_two_databases_with_a_postgresql(postgres: Postgres) -> None:
-    postgres.administer("CREATE SCHEMA IF NOT EXISTS example AUTHORIZATION analyst")
-    postgres.administer("ALTER ROLE analyst SET search_path = example")
-    try:
+    with postgres.own_schema("example"):
         cells = run_notebook("postgres_and_duckdb.py", TAILRACE_EXAMPLE_PG=postgres.url)
-    finally:
-        postgres.administer("ALTER ROLE analyst RESET search_path")  # the server is every test's
     assert text_of(cells["connect"]).startswith("The airports go to your PostgreSQL.\npg: postgresql ")
     story_of_two_databases(cells)
     assert postgres.administer("SELECT count(*) FROM example.example_airports") == [(3376,)]

@@ -18,14 +18,12 @@ DATABASES = ("default", "pg", "lite")
 @pytest.fixture
 def connections(postgres: Postgres, tmp_path: Path) -> Iterator[Connections]:
     """`default` is the embedded DuckDB, `pg` PostgreSQL with an empty schema of its own, `lite` a SQLite file."""
-    postgres.administer("DROP OWNED BY analyst")
-    postgres.administer("CREATE SCHEMA IF NOT EXISTS work AUTHORIZATION analyst")
-    postgres.administer("ALTER ROLE analyst SET search_path = work")
-    made = Connections()
-    made.configure("pg", postgres.url)
-    made.configure("lite", f"sqlite:///{tmp_path}/lite.db")
-    yield made
-    made.close()
+    with postgres.own_schema("work"):
+        made = Connections()
+        made.configure("pg", postgres.url)
+        made.configure("lite", f"sqlite:///{tmp_path}/lite.db")
+        yield made
+        made.close()
 
 
 def looked_up(values: Mapping[str, object]) -> Callable[[str], object]:

@@ -21,14 +21,12 @@ LATE = 1.0  # seconds a cancelled statement may take
 
 @pytest.fixture
 def connections(postgres: Postgres, tmp_path: Path) -> Iterator[Connections]:
-    postgres.administer("DROP OWNED BY analyst")
-    postgres.administer("CREATE SCHEMA IF NOT EXISTS work AUTHORIZATION analyst")
-    postgres.administer("ALTER ROLE analyst SET search_path = work")
-    made = Connections()
-    made.configure("pg", postgres.url)
-    made.configure("lite", f"sqlite:///{tmp_path}/lite.db")
-    yield made
-    made.close()
+    with postgres.own_schema("work"):
+        made = Connections()
+        made.configure("pg", postgres.url)
+        made.configure("lite", f"sqlite:///{tmp_path}/lite.db")
+        yield made
+        made.close()
 
 
 def cancelled_after(connections: Connections, name: str, sql: str, begun: threading.Event, postgres: Postgres) -> float:

@@ -50,14 +50,12 @@ def test_an_answer_that_is_older_than_a_change_is_not_kept() -> None:
 
 @pytest.fixture
 def connections(postgres: Postgres, tmp_path: Path) -> Iterator[Connections]:
-    postgres.administer("DROP OWNED BY analyst")
-    postgres.administer("CREATE SCHEMA IF NOT EXISTS work AUTHORIZATION analyst")
-    postgres.administer("ALTER ROLE analyst SET search_path = work")
-    made = Connections()
-    made.configure("pg", postgres.url)
-    made.configure("lite", f"sqlite:///{tmp_path}/lite.db")
-    yield made
-    made.close()
+    with postgres.own_schema("work"):
+        made = Connections()
+        made.configure("pg", postgres.url)
+        made.configure("lite", f"sqlite:///{tmp_path}/lite.db")
+        yield made
+        made.close()
 
 
 @pytest.mark.parametrize(("name", "schema"), [("default", "main"), ("pg", "work"), ("lite", "main")])

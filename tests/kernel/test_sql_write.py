@@ -15,20 +15,18 @@ READ_ONLY = ("pg", "lite", "duck")
 
 @pytest.fixture
 def connections(postgres: Postgres, tmp_path: Path) -> Iterator[Connections]:
-    postgres.administer("DROP OWNED BY analyst")
-    postgres.administer("CREATE SCHEMA IF NOT EXISTS work AUTHORIZATION analyst")
-    postgres.administer("ALTER ROLE analyst SET search_path = work")
-    made = Connections()
-    for name, url in (
-        ("pg", postgres.url),
-        ("lite", f"sqlite:///{tmp_path}/lite.db"),
-        ("duck", f"duckdb:///{tmp_path}/store.duckdb"),
-    ):
-        made.configure(name, url)
-        made.run("CREATE TABLE t (n int)", name)
-        made.configure(name, url, read_only=True)
-    yield made
-    made.close()
+    with postgres.own_schema("work"):
+        made = Connections()
+        for name, url in (
+            ("pg", postgres.url),
+            ("lite", f"sqlite:///{tmp_path}/lite.db"),
+            ("duck", f"duckdb:///{tmp_path}/store.duckdb"),
+        ):
+            made.configure(name, url)
+            made.run("CREATE TABLE t (n int)", name)
+            made.configure(name, url, read_only=True)
+        yield made
+        made.close()
 
 
 def count(connections: Connections, name: str) -> int:
