@@ -19,7 +19,10 @@ from typing import Any
 
 
 class Interrupts:
-    """`hit` is true from the signal until whoever runs cells has taken it (sets it false) or another run begins."""
+    """`hit` is true from the signal until whoever runs cells has taken it (sets it false) or another run begins.
+
+    A signal that finds nothing armed only sets it: whoever arms must look at it next, or the interrupt is lost.
+    """
 
     def __init__(self, is_cell_file: Callable[[str], bool]) -> None:
         self.hit = False
@@ -53,8 +56,9 @@ class Interrupts:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        self.hit = False
-        self._waiting = None
+        if self._task is None:  # the outermost: what an outer one has not taken yet still counts
+            self.hit = False
+            self._waiting = None
         self._loop = asyncio.get_running_loop()
         outer, self._task = self._task, asyncio.current_task()
         saved = signal.signal(signal.SIGINT, self._handle)

@@ -379,6 +379,9 @@ class TailraceKernel(IPythonKernel):
         interrupts = self.interrupts
         try:
             interrupts.armed = True
+            if interrupts.hit:
+                pending.close()
+                raise KeyboardInterrupt
             result = await pending
         except (KeyboardInterrupt, asyncio.CancelledError) as error:
             interrupts.armed = False

@@ -137,6 +137,8 @@ class Runner:
         interrupts, names, variables = self._interrupts, self._shell.user_global_ns, self._shell.user_ns
         try:
             interrupts.armed = True
+            if interrupts.hit:  # since the cell was chosen, and before it could be stopped
+                raise KeyboardInterrupt
             if cell.code.body is not None:
                 exec(cell.code.body, names, variables)  # noqa: S102
             if cell.code.last is not None:
@@ -153,6 +155,8 @@ class Runner:
         interrupts, names, variables = self._interrupts, self._shell.user_global_ns, self._shell.user_ns
         try:
             interrupts.armed = True
+            if interrupts.hit:  # since the cell was chosen, and before it could be stopped
+                raise KeyboardInterrupt
             if cell.code.body is not None:
                 pending = eval(cell.code.body, names, variables)  # noqa: S307
                 if asyncio.iscoroutine(pending):
@@ -179,6 +183,8 @@ class Runner:
         self._shell.displayhook.silenced = False
         try:
             interrupts.armed = True
+            if interrupts.hit:
+                raise asyncio.CancelledError
             shown = await self._run_sql(cell_id, cell)
             interrupts.armed = False
             sys.displayhook(shown)

@@ -245,6 +245,26 @@ def test_the_kernel_ends_itself_when_nobody_comes_back(tmp_path_factory: pytest.
         kernel.end()
 
 
+EARLY = """
+import os, signal
+def early():
+    get_ipython().events.unregister("pre_execute", early)
+    os.kill(os.getpid(), signal.SIGINT)
+get_ipython().events.register("pre_execute", early)
+"""
+
+
+@pytest.mark.parametrize("kind", ["loop", "await"])
+def test_an_interrupt_between_the_choice_of_a_cell_and_its_first_line_stops_it(peer: Peer, kind: str) -> None:
+    peer.register("hook", EARLY)
+    peer.register("a", INTERRUPTED[kind])
+    peer.run("hook")
+    answer = peer.run("a")
+    assert [(cell["cell_id"], cell["status"]) for cell in answer["executed"]] == [("a", "interrupted")]
+    assert [output for output, _ in outputs(peer.last, "a")] == ["error"]
+    peer.ask("remove_cell_request", {"cell_id": "hook"})
+
+
 AT_RANDOM = {
     **INTERRUPTED,
     "prints": "for n in range(10**7):\n    print(n)",
