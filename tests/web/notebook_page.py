@@ -59,12 +59,14 @@ class NotebookPage:
     def ids(self) -> list[str]:
         return [str(cell.get_attribute("data-cell-id")) for cell in self.cells.all()]
 
-    def codes(self) -> list[str]:
-        return [self.code(number) for number in range(self.cells.count())]
+    def expect_codes(self, *codes: str) -> None:
+        """The cells in order, each with this text."""
+        self.expect_count(len(codes))
+        for number, code in enumerate(codes):
+            self.expect_code(number, code)
 
-    def code(self, number: int) -> str:
-        lines = self.cell(number).locator(".cm-line").all_inner_texts()
-        return "\n".join(line.rstrip("\n") for line in lines)
+    def expect_code(self, number: int, code: str) -> None:
+        expect(self.cell(number).locator(".cm-line")).to_have_text(code.split("\n"))
 
     def type(self, number: int, text: str) -> None:
         """Replaces the text of a cell, key by key as far as the editor can tell; the cell keeps the focus."""

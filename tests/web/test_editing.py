@@ -34,7 +34,7 @@ def test_a_blur_before_the_pause_saves_and_does_not_run(open_notebook: Open) -> 
     tab.expect_status(0, "stale")
     expect(tab.cell(0).locator(".outputs")).to_contain_text("ran 1")
     again = open_notebook()
-    assert again.code(0) == "x = 2\nprint('ran', x)"
+    again.expect_code(0, "x = 2\nprint('ran', x)")
     again.expect_status(0, "stale")
 
 
@@ -70,7 +70,7 @@ def test_create_delete_and_move_appear_in_the_other_tab(open_notebook: Open) -> 
     expect(two.cell(1)).to_have_attribute("data-cell-id", created)
     two.cell(1).get_by_role("button", name="Delete cell").click()
     one.expect_count(2)
-    assert one.codes() == ["a = 1", "b = 2"]
+    one.expect_codes("a = 1", "b = 2")
 
 
 def test_focus_moves_to_the_next_cell_after_a_deletion(open_notebook: Open) -> None:
@@ -91,7 +91,7 @@ def test_deleting_the_only_cell_clears_it(open_notebook: Open) -> None:
     tab.cell(0).get_by_role("button", name="Delete cell").click()
     expect(tab.cell(0).locator(".cm-content")).not_to_contain_text("only")
     tab.expect_count(1)
-    assert tab.code(0) == ""
+    tab.expect_code(0, "")
 
 
 def test_create_and_delete_at_once_leaves_nothing_behind(open_notebook: Open) -> None:
@@ -103,7 +103,8 @@ def test_create_and_delete_at_once_leaves_nothing_behind(open_notebook: Open) ->
         one.cell(1).get_by_role("button", name="Delete cell").click()
         one.expect_count(1)
     two.expect_count(1)
-    assert one.codes() == two.codes() == ["a = 1"]
+    one.expect_codes("a = 1")
+    two.expect_codes("a = 1")
 
 
 def test_a_language_switch_and_markdown(open_notebook: Open) -> None:

@@ -36,20 +36,20 @@ def test_keys_of_command_mode(open_notebook: Open) -> None:
     keys.press("v")
     tab.expect_count(3)
     expect(tab.cell(1)).to_be_focused()
-    assert tab.codes() == ["a = 1\na", "a = 1\na", "b = a + 1\nb"]
+    tab.expect_codes("a = 1\na", "a = 1\na", "b = a + 1\nb")
     keys.press("x")
     tab.expect_count(2)
     keys.press("k")
     keys.press("Shift+M")
     tab.expect_count(1)
-    assert tab.code(0) == "a = 1\na\nb = a + 1\nb"
+    tab.expect_code(0, "a = 1\na\nb = a + 1\nb")
     keys.press("Enter")
     expect(tab.cell(0).locator(".cm-content")).to_be_focused()
     keys.press("Control+Home")
     keys.press("End")
     keys.press("Control+Shift+-")
     tab.expect_count(2)
-    assert tab.codes() == ["a = 1", "a\nb = a + 1\nb"]
+    tab.expect_codes("a = 1", "a\nb = a + 1\nb")
     keys.press("Control+Shift+C")
     tab.page.get_by_role("combobox", name="Command").fill("run all")
     keys.press("Enter")

@@ -28,7 +28,7 @@ def test_the_page_comes_back_by_itself_and_shows_the_truth(open_notebook: Open, 
     tab.expect_output(1, "y is 7")
     other = open_notebook()
     other.expect_output(1, "y is 7")
-    assert other.code(1) == "y = x + 2\nprint('y is', y)"
+    other.expect_code(1, "y = x + 2\nprint('y is', y)")
 
 
 def test_retry_now_does_not_wait_for_the_timer(open_notebook: Open, gateway: GatewayProcess) -> None:
