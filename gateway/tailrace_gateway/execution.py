@@ -80,6 +80,7 @@ class Execution:
         self._life = 0
         self._talk: Conversation | None = None
         self._bringing_up: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._deferred: list[Callable[[Conversation], None]] = []
         self._lifted: set[str] = set()
         self._shown: KernelState | None = None
@@ -267,6 +268,15 @@ class Execution:
             self.run(pending, (), "all", run_id)
         self._deferred.append(lambda _: self._pendings.arrived("restarted"))
 
+    def end(self, message: str) -> None:
+        """No kernel until somebody restarts it; check first with `check_restart`."""
+        old, self._talk = self._talk, None
+        self._life += 1
+        self._die(TailraceError(ErrorCode.KERNEL_DEAD, message))
+        if old is not None:
+            old.end()
+            self._ending = asyncio.create_task(old.port.stop())
+
     async def stop(self, *, keep: bool = False) -> None:
         """End the kernel (`keep`: let it live) and everything under way."""
         self._life += 1
@@ -274,6 +284,8 @@ class Execution:
         if self._bringing_up is not None:
             self._bringing_up.cancel()
             await asyncio.gather(self._bringing_up, return_exceptions=True)
+        if self._ending is not None:
+            await asyncio.gather(self._ending, return_exceptions=True)
         if self._talk is not None:
             self._talk.end()
             await self._talk.port.stop(keep=keep)

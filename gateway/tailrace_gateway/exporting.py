@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from tailrace_gateway.ipynb import IpynbText, write_ipynb
 from tailrace_gateway.ipynb_outputs import Blob
+from tailrace_gateway.markdown_text import write_markdown
+from tailrace_gateway.page_text import write_page
 from tailrace_gateway.percent import PercentText, write_percent
 from tailrace_gateway.records import StoredCell
 from tailrace_protocol.errors import ErrorCode, TailraceError
@@ -12,6 +14,7 @@ from tailrace_protocol.objects import Output, Settings
 
 def export(
     kind: str,
+    name: str,
     cells: Sequence[StoredCell],
     outputs: Mapping[str, tuple[Output, ...]],
     settings: Settings,
@@ -24,6 +27,10 @@ def export(
             return text.encode(), "application/x-ipynb+json"
         case "py":
             return write_percent(cells, PercentText()).encode(), "text/x-python"
+        case "md":
+            return write_markdown(cells, outputs).encode(), "text/markdown"
+        case "html":
+            return write_page(name, cells, outputs, blob).encode(), "text/html"
         case _:
-            message = f"Export as {kind!r} is not supported: ask for ?format=ipynb or ?format=py."
+            message = f"Export as {kind!r} is not supported: ask for ?format=ipynb, py, md or html."
             raise TailraceError(ErrorCode.NOT_SUPPORTED, message)

@@ -82,6 +82,26 @@ class Library:
         assert entry is not None
         return entry
 
+    def rename(self, found: Found, name: str) -> Found:
+        """The same file under another name in the same folder; the format stays.
+
+        Raises TailraceError bad_field for a name that leads elsewhere, conflict for one that is taken, read_only.
+        """
+        root = next((folder for folder in self._folders if found.path.is_relative_to(folder)), None)
+        if root is None:
+            raise TailraceError(ErrorCode.READ_ONLY, f"{found.shown} is served by its name: serve its folder instead.")
+        _check_name(name)
+        path = found.path.with_name(name if name.endswith(found.path.suffix) else name + found.path.suffix)
+        if path.exists():
+            raise TailraceError(ErrorCode.CONFLICT, f"{path.name} is there already: choose another name.")
+        try:
+            found.path.rename(path)
+        except OSError as error:
+            raise TailraceError(ErrorCode.READ_ONLY, f"{found.shown} cannot be renamed: {error.strerror}.") from None
+        entry = self._describe(path, root)
+        assert entry is not None
+        return entry
+
     def delete(self, found: Found) -> None:
         """Raises TailraceError read_only."""
         try:
@@ -92,8 +112,7 @@ class Library:
     def _place(self, name: str, folder: str | None) -> Path:
         if not self._folders:
             raise TailraceError(ErrorCode.READ_ONLY, "Only single files are served: serve a folder to add notebooks.")
-        if not _NAME.fullmatch(name) or name.startswith("."):
-            raise TailraceError(ErrorCode.BAD_FIELD, "A notebook's name has 1 to 200 characters and no slash.")
+        _check_name(name)
         root = self._folders[0]
         path = (root / (folder or "") / name).resolve()
         if path.suffix not in SUFFIXES:
@@ -120,6 +139,11 @@ class Library:
         except OSError:
             return None
         return Found(id_of(path), path, str(path.relative_to(root)), modified)
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name) or name.startswith("."):
+        raise TailraceError(ErrorCode.BAD_FIELD, "A notebook's name has 1 to 200 characters and no slash.")
 
 
 def walk(root: Path) -> Iterator[Path]:

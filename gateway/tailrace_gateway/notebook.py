@@ -156,11 +156,33 @@ class Notebook:
     def kernel_state(self) -> KernelState:
         return self._state.kernel.state
 
+    @property
+    def kernel_pid(self) -> int | None:
+        """The kernel's process, while there is one."""
+        return self._state.kernel.pid if self._state.kernel.state != "dead" else None
+
+    async def stop_kernel(self) -> None:
+        """End the kernel; the notebook stays open and can start another. Raises TailraceError busy_restarting."""
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def end() -> None:
+            try:
+                self._execution.check_restart()
+                self._execution.end("The kernel was stopped from the list of notebooks.")
+            except TailraceError as error:
+                ended.set_exception(error)
+            else:
+                ended.set_result(None)
+
+        self.post(end)
+        await ended
+
     async def export(self, kind: str) -> tuple[bytes, str]:
         """Bytes and content type of the notebook of this moment. Raises TailraceError not_supported."""
         state = self._state
         outputs = {cell_id: state.outputs.outputs(cell_id) for cell_id in state.order}
-        return await asyncio.to_thread(export, kind, state.stored(), outputs, state.info.settings, self._blobs.value)
+        stored, settings = state.stored(), state.info.settings
+        return await asyncio.to_thread(export, kind, self.name, stored, outputs, settings, self._blobs.value)
 
     async def question(self, kind: str, content: Any) -> Reply:
         """The kernel's answer to a question that changes nothing; see `queries.answer`."""

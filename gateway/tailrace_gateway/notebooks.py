@@ -5,6 +5,8 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 
+from msgspec.structs import replace
+
 from tailrace_gateway.blobs import Blobs
 from tailrace_gateway.config import Config
 from tailrace_gateway.journal import open_journal
@@ -64,13 +66,15 @@ class Notebooks:
         contents = await asyncio.to_thread(file.read)
         folder = notebook_directory(found.id, self._config.state_dir)
         await self._leave_moved(file.file_hash or "")
-        await asyncio.to_thread(adopt, folder, found.path, file.file_hash or "")
+        moved = await asyncio.to_thread(adopt, folder, found.path, file.file_hash or "")
         journal, recovered = await asyncio.to_thread(open_journal, folder)
         try:
             store = OutputStore(folder)
             info = NotebookInfo(id=found.id, path=found.shown, name=found.name, settings=contents.settings)
             kept = await asyncio.to_thread(store.load)
             opened = open_notebook(info, contents, file.file_hash or "", recovered, kept)
+            if moved:  # its name is that of the file again
+                opened.state.info = replace(opened.state.info, name=found.name)
             await journal.renew(image(opened.state))
             await asyncio.to_thread(file.clear)
             await asyncio.to_thread(remember_place, folder, found.path)
@@ -102,6 +106,30 @@ class Notebooks:
             await asyncio.to_thread(self.library.delete, found)
             journal = notebook_directory(found.id, self._config.state_dir)
             await asyncio.to_thread(shutil.rmtree, journal, ignore_errors=True)
+
+    async def rename(self, notebook_id: str, name: str) -> Found:
+        """Raises TailraceError conflict while a window shows the notebook: its address changes. Ends its kernel."""
+        found = await asyncio.to_thread(self.library.find, notebook_id)
+        async with self._opening:
+            notebook = self._open.get(notebook_id)
+            if notebook is not None and notebook.clients:
+                message = f"{found.shown} is open in a window: close it there first, then rename it."
+                raise TailraceError(ErrorCode.CONFLICT, message)
+            if notebook is not None:
+                del self._open[notebook_id]
+                await notebook.close(GONE, "the notebook was renamed")
+            return await asyncio.to_thread(self.library.rename, found, name)
+
+    async def stop_kernel(self, notebook_id: str) -> None:
+        """End the kernel. A notebook that no window shows is closed with it, and starts anew when it is opened."""
+        await asyncio.to_thread(self.library.find, notebook_id)
+        async with self._opening:
+            notebook = self._open.get(notebook_id)
+            if notebook is not None and notebook.clients:
+                await notebook.stop_kernel()
+            elif notebook is not None:
+                del self._open[notebook_id]
+                await notebook.close(RESTART, "the kernel was stopped")
 
     async def close(self) -> None:
         """Save and end everything: kernels live on only when the configuration says so."""

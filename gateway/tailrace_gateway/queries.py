@@ -36,8 +36,8 @@ def ask(
             content = {"code": command.code, "cursor_pos": command.cursor, "detail_level": 0}
             execution.query("inspect", content, lambda reply: answered(_inspection(reply)), failed, channel="shell")
         case VariablePage():
-            names = VariablesRequest(names=(command.name,))
-            execution.query("variables", names, lambda reply: answered(fields(reply)), failed)
+            names = VariablesRequest(names=None if command.name is None else (command.name,))
+            execution.query("variables", names, lambda reply: answered(_variables(reply, command)), failed)
         case TablePage():
             page = TablePageRequest(
                 cell_id=command.cell_id,
@@ -79,6 +79,11 @@ async def answer(execution: Execution, post: Post, kind: str, content: Any) -> R
     except TimeoutError:  # a kernel that was restarted meanwhile answers nothing
         message = "The kernel ended before it answered: ask again."
         raise TailraceError(ErrorCode.KERNEL_UNRESPONSIVE, message) from None
+
+
+def _variables(reply: Reply, command: VariablePage) -> dict[str, Any]:
+    variables = reply.get("variables", [])
+    return {"variables": variables[command.offset : command.offset + command.limit], "total": len(variables)}
 
 
 def _completion(reply: Reply) -> dict[str, Any]:

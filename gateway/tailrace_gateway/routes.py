@@ -15,6 +15,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from tailrace_gateway.credentials import Credentials, Identity
 from tailrace_gateway.door import IDENTITY, Need
+from tailrace_gateway.listing import listed
+from tailrace_gateway.markdown_text import percent_of
 from tailrace_gateway.metrics import Metrics
 from tailrace_gateway.notebook import Notebook
 from tailrace_gateway.notebooks import GONE, Notebooks
@@ -85,6 +87,8 @@ class Routes:
             Route("POST", "/api/v1/notebooks/import", Need.LOGIN, self._import, MAX_IMPORT),
             Route("GET", one, Need.LOGIN, self._state),
             Route("DELETE", one, Need.LOGIN, self._delete),
+            Route("POST", f"{one}/rename", Need.LOGIN, self._rename),
+            Route("POST", f"{one}/kernel/stop", Need.LOGIN, self._stop_kernel),
             Route("GET", f"{one}/export", Need.LOGIN, self._export),
             Route("GET", f"{one}/blobs/{{digest}}", Need.LOGIN, self._blob),
             Route("GET", f"{one}/tables/{{cell}}/{{output}}", Need.LOGIN, self._table),
@@ -142,20 +146,9 @@ class Routes:
     # Notebooks
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
-        opened = {notebook.id: notebook for notebook in self._notebooks.open}
         found = await asyncio.to_thread(self._notebooks.library.list)
-        return _json(
-            [
-                {
-                    "id": entry.id,
-                    "name": entry.name,
-                    "path": entry.shown,
-                    "modified": entry.modified,
-                    "kernel": opened[entry.id].kernel_state if entry.id in opened else None,
-                }
-                for entry in found
-            ]
-        )
+        opened = {notebook.id: notebook for notebook in self._notebooks.open}
+        return _json([listed(entry, opened.get(entry.id)) for entry in found])
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
         body = await _body(request)
@@ -168,8 +161,11 @@ class Routes:
     async def _import(self, request: web.Request) -> web.StreamResponse:
         name = request.query.get("name", "")
         content = await _limited(request, MAX_IMPORT)
-        if not name.endswith((".py", ".ipynb")):
-            raise TailraceError(ErrorCode.BAD_FIELD, "Give the file's name as ?name=….py or ?name=….ipynb.")
+        if not name.endswith((".py", ".ipynb", ".md")):
+            raise TailraceError(ErrorCode.BAD_FIELD, "Give the file's name as ?name=….py, ….ipynb or ….md.")
+        if name.endswith(".md"):
+            name = f"{name.removesuffix('.md')}.py"
+            content = await asyncio.to_thread(percent_of, content)
         found = await asyncio.to_thread(self._notebooks.library.create, name, None, content)
         try:
             await self._notebooks.get(found.id)
@@ -185,6 +181,17 @@ class Routes:
 
     async def _delete(self, request: web.Request) -> web.StreamResponse:
         await self._notebooks.delete(_notebook_id(request))
+        return web.Response(status=204)
+
+    async def _rename(self, request: web.Request) -> web.StreamResponse:
+        name = (await _body(request)).get("name")
+        if not isinstance(name, str):
+            raise TailraceError(ErrorCode.BAD_FIELD, "Send {name}, without a folder; the format stays.")
+        found = await self._notebooks.rename(_notebook_id(request), name)
+        return _json({"id": found.id, "name": found.name, "path": found.shown})
+
+    async def _stop_kernel(self, request: web.Request) -> web.StreamResponse:
+        await self._notebooks.stop_kernel(_notebook_id(request))
         return web.Response(status=204)
 
     async def _export(self, request: web.Request) -> web.StreamResponse:

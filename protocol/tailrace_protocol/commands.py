@@ -139,7 +139,9 @@ class Inspect(Command, tag="inspect", frozen=True, kw_only=True):
 
 
 class VariablePage(Command, tag="variable_page", frozen=True, kw_only=True):
-    name: str
+    """Without a name: all names of the notebook, a page at a time."""
+
+    name: str | None = None
     offset: Annotated[int, Meta(ge=0)] = 0
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
 

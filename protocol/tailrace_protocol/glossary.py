@@ -29,7 +29,7 @@ COMMANDS: dict[str, str] = {
     "redo": "Apply again what this client took back last.",
     "complete": "Completions at `cursor` (code points); in `ack.result`.",
     "inspect": "Documentation of what stands at `cursor`; in `ack.result`.",
-    "variable_page": "Rows of a variable; in `ack.result`.",
+    "variable_page": "Names with types, sizes and previews: one, or all of the notebook by pages; in `ack.result`.",
     "table_page": "Rows of a table that a cell showed; in `ack.result`.",
     "schema": "Schemas, tables or columns of a connection; in `ack.result.nodes`.",
     "stdin_reply": "Answer to `input_requested`; the first answer wins, the rest get `not_waiting`.",

@@ -92,3 +92,20 @@ def test_a_name_that_is_taken_is_refused_and_the_file_kept(tmp_path: Path) -> No
     with pytest.raises(TailraceError) as gone:
         library.find(found.id)
     assert gone.value.code is ErrorCode.UNKNOWN_NOTEBOOK
+
+
+def test_a_file_gets_another_name_in_its_folder_and_keeps_its_format(tmp_path: Path) -> None:
+    library = Library([tmp_path])
+    found = library.create("n", "deep")
+    other = library.create("other.ipynb", "deep")
+    renamed = library.rename(found, "m")
+    assert (renamed.shown, found.path.exists()) == ("deep/m.py", False)
+    assert library.rename(other, "m.py").shown == "deep/m.py.ipynb"
+    for wrong, code in (("../x", ErrorCode.BAD_FIELD), ("m", ErrorCode.CONFLICT), (".m", ErrorCode.BAD_FIELD)):
+        with pytest.raises(TailraceError) as refused:
+            library.rename(renamed, wrong)
+        assert refused.value.code is code
+    assert renamed.path.exists()
+    with pytest.raises(TailraceError) as alone:
+        Library([renamed.path]).rename(renamed, "k")
+    assert alone.value.code is ErrorCode.READ_ONLY

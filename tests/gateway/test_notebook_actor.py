@@ -381,6 +381,10 @@ async def test_export_import_create_and_delete(tmp_path: Path) -> None:
             assert [cell["id"] for cell in json.loads(exported)["cells"]] == ["a1", "b1"]
         async with gateway.session.get(f"{one}/export?format=py") as response:
             assert "x = 5" in await response.text()
+        for kind, words in (("md", "```python\nx = 5\n```"), ("html", "<pre>x = 5</pre>")):
+            async with gateway.session.get(f"{one}/export?format={kind}") as response:
+                assert words in await response.text()
+                assert response.headers["Content-Disposition"].startswith("attachment")
         async with gateway.session.get(f"{one}/export?format=docx") as response:
             assert (response.status, (await response.json())["code"]) == (501, "not_supported")
         async with gateway.session.post(f"{base}/import?name=copy.ipynb", data=exported) as response:
@@ -388,6 +392,10 @@ async def test_export_import_create_and_delete(tmp_path: Path) -> None:
             copy = (await response.json())["id"]
         async with gateway.session.get(f"{base}/{copy}") as response:
             assert [cell["code"] for cell in (await response.json())["cells"]] == ["x = 5", "y = x + 1\ny"]
+        async with gateway.session.post(
+            f"{base}/import?name=words.md", data=b"Hi\n\n```sql\nSELECT 1\n```"
+        ) as response:
+            assert (response.status, (await response.json())["path"]) == (201, "words.py")
         async with gateway.session.post(f"{base}/import?name=bad.ipynb", data=b"{") as response:
             assert response.status == 422
         for name, status in (("fresh", 201), ("fresh", 409), ("../out", 400), ("", 400), (".hidden", 400)):
@@ -396,7 +404,7 @@ async def test_export_import_create_and_delete(tmp_path: Path) -> None:
         async with gateway.session.delete(f"{base}/{copy}") as response:
             assert response.status == 204
         async with gateway.session.get(base) as response:
-            assert [row["path"] for row in await response.json()] == ["fresh.py", "story.py"]
+            assert [row["path"] for row in await response.json()] == ["fresh.py", "story.py", "words.py"]
 
 
 class FullDisk(MemoryJournal):

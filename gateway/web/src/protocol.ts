@@ -148,7 +148,7 @@ export interface Inspect {
 export interface VariablePage {
   type: "variable_page";
   id: string;
-  name: string;
+  name?: string;
   offset?: number;
   limit?: number;
 }
