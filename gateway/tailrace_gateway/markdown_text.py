@@ -40,8 +40,8 @@ def plain(output: Output) -> str:
         case StreamOutput(text=text):
             return _ESCAPES.sub("", text)
         case DisplayOutput(data=data) | ResultOutput(data=data):
-            text = data.get("text/plain")
-            return f"{_ESCAPES.sub('', text)}\n" if isinstance(text, str) else f"[{', '.join(data)}]\n"
+            words = data.get("text/plain")
+            return f"{_ESCAPES.sub('', words)}\n" if isinstance(words, str) else f"[{', '.join(data)}]\n"
         case ErrorOutput(ename=ename, evalue=evalue):
             return f"{ename}: {evalue}\n"
 

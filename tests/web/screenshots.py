@@ -82,7 +82,7 @@ def photograph(browser: Browser, gateway: GatewayProcess, scheme: str) -> None:
 def photograph_panels(page: Page, scheme: str) -> None:
     page.set_viewport_size({"width": 1400, "height": 900})
     page.get_by_role("button", name="Panels").click()
-    for panel in ("Outline", "Variables", "Graph", "Messages"):
+    for panel in ("Outline", "Variables", "Graph", "Schema", "Messages"):
         page.get_by_role("tab", name=panel).click()
         expect(page.get_by_role("tabpanel", name=panel)).to_be_visible()
         if panel == "Graph":

@@ -39,7 +39,7 @@ def test_no_violations_in_either_theme(open_notebook: Open) -> None:
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         assert violations(page) == []
         page.get_by_role("button", name="Panels").click()
-        for panel in ("Outline", "Variables", "Graph", "Messages"):
+        for panel in ("Outline", "Variables", "Graph", "Schema", "Messages"):
             page.get_by_test_id("panels").get_by_role("tab", name=panel).click()
             expect(page.get_by_role("tabpanel", name=panel)).to_be_visible()
             assert violations(page) == []

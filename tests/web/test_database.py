@@ -63,11 +63,13 @@ def test_the_timer_never_runs_a_write(open_notebook: Open, postgres: Postgres) -
     tab.type(0, "SELECT count(*) + 1 AS n FROM timer_rows")  # the control: a read is run by the timer
     tab.page.clock.run_for(TYPING_PAUSE)
     expect(tab.cell(0).locator(".outputs table")).to_contain_text("6")
+    tab.stop_clock()
     tab.type(0, "DELETE FROM timer_rows")
     tab.page.clock.run_for(TYPING_PAUSE)
     expect(tab.cell(0)).to_have_attribute("data-status", "stale")
     tab.page.clock.run_for(10 * TYPING_PAUSE)
     assert rows(postgres) == 5
+    tab.page.clock.resume()
     tab.run(0)
     tab.expect_status(0, "success")
     assert rows(postgres) == 0

@@ -57,19 +57,27 @@ def test_a_lost_text_is_shown_beside_the_other(open_notebook: Open) -> None:
     expect(two.cell(0).locator(".cm-content")).to_have_text("a = 'mine'")
 
 
-def test_the_list_imports_duplicates_exports_and_deletes_with_a_way_back(open_notebook: Open) -> None:
+def test_the_list_imports_duplicates_exports_and_deletes_with_a_way_back(
+    open_notebook: Open, problems: list[str]
+) -> None:
     tab = open_notebook("x = 6 * 7\nx")
     page, gateway = tab.page, tab.gateway
 
     def row(text: str) -> Locator:
         return page.locator(".notebooks li", has=page.get_by_text(text, exact=True))
 
+    tab.wait_kernel()
     name = tab.page.title().split(" ")[0]
     page.goto(gateway.url)
+    running = page.locator(".notebooks li", has=page.get_by_label(f"More for {name}", exact=True))
+    expect(running.locator(".badge")).to_contain_text(" MB")  # its kernel lives on, and what it holds is told
+    running.get_by_role("button", name=f"Stop the kernel of {name}").click()
+    expect(running.locator(".badge")).to_have_count(0)
     more(page, name)
     with page.expect_download() as file:
         page.get_by_role("button", name="Download .ipynb").click()
     assert "6 * 7" in Path(file.value.path()).read_text()
+    more(page, name)
     page.get_by_role("button", name="Duplicate").click()
     expect(row(f"{name}-copy")).to_have_count(1)
     copy = gateway.folder / f"{name}-copy.py"
@@ -84,6 +92,27 @@ def test_the_list_imports_duplicates_exports_and_deletes_with_a_way_back(open_no
     brought = FilePayload(name="brought.py", mimeType="text/x-python", buffer=b"# %%\nz = 1\n")
     page.get_by_label("Import .py").set_input_files(brought)
     expect(row("brought")).to_have_count(1)
+    words = FilePayload(name="words.md", mimeType="text/markdown", buffer=b"# Hi\n\n```python\nz = 2\n```\n")
+    page.get_by_label("Import .py").set_input_files(words)
+    expect(row("words")).to_have_count(1)
+    for kind, text in (("md", "```python\nz = 2\n```"), ("html", "<h1>Hi</h1>")):
+        more(page, "words")
+        with page.expect_download() as file:
+            page.get_by_role("button", name=f"Download .{kind}").click()
+        assert text in Path(file.value.path()).read_text()
+    more(page, "words")
+    page.get_by_role("button", name="Rename", exact=True).click()
+    page.get_by_label("New name of words").fill("brought")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("choose another name")
+    problems[:] = [line for line in problems if "409" not in line]  # the refusal itself
+    more(page, "words")
+    page.get_by_role("button", name="Rename", exact=True).click()
+    page.get_by_label("New name of words").fill("speech")
+    page.keyboard.press("Enter")
+    expect(row("speech")).to_have_count(1)
+    assert "z = 2" in (gateway.folder / "speech.py").read_text()
+    assert not (gateway.folder / "words.py").exists()
     more(page, "brought")
     page.get_by_role("button", name="Delete").click()
     more(page, f"{name}-copy")

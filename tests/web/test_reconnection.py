@@ -18,9 +18,14 @@ def test_the_page_comes_back_by_itself_and_shows_the_truth(open_notebook: Open, 
     expect(tab.page.get_by_test_id("connection")).not_to_have_attribute("data-state", "live")
     tab.type(1, "y = x + 2\nprint('y is', y)")
     tab.blur()
+    path = gateway.folder / "test_the_page_comes_back_by_itself_and_shows_the_truth.py"
+    path.write_text(path.read_text().replace("x = 5", "x = 5  # five"))  # somebody else's work meanwhile
     gateway.start()
     tab.wait_live()
     tab.expect_status(0, "stale")
+    expect(tab.page.get_by_test_id("missed")).to_contain_text("offline, cell 1")
+    tab.expect_code(0, "x = 5  # five")
+    tab.page.get_by_role("button", name="Dismiss").click()
     expect(tab.cell(0)).to_contain_text("restart", ignore_case=True)
     expect(tab.cell(1).locator(".outputs")).to_contain_text("y is 6")
     expect(tab.cell(1).locator(".cm-content")).to_contain_text("x + 2")
@@ -40,6 +45,7 @@ def test_retry_now_does_not_wait_for_the_timer(open_notebook: Open, gateway: Gat
     tab.page.get_by_role("button", name="Retry now").click()
     tab.wait_live()
     tab.page.clock.resume()
+    expect(tab.page.get_by_test_id("missed")).to_have_count(0)  # nothing had run: nothing differs
     tab.run(0)
     tab.expect_output(0, "1")
 
@@ -49,9 +55,12 @@ def test_a_restarted_kernel_keeps_outputs_and_says_so(open_notebook: Open) -> No
     tab.run(0)
     tab.expect_output(0, "x is 5")
     tab.page.get_by_role("button", name="Restart kernel").click()
-    confirm = tab.page.get_by_role("button", name="Restart", exact=True)
-    if confirm.count():
-        confirm.click()
+    question = tab.page.get_by_role("dialog", name="Restart the kernel?")  # there is a value to lose
+    question.get_by_role("button", name="Cancel").click()
+    expect(question).to_have_count(0)
+    tab.expect_status(0, "success")
+    tab.page.get_by_role("button", name="Restart kernel").click()
+    question.get_by_role("button", name="Restart").click()
     tab.expect_status(0, "stale")
     tab.expect_output(0, "x is 5")
     tab.wait_kernel()

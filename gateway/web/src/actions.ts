@@ -2,7 +2,7 @@
 
 import * as cells from "./cell_actions";
 import type { Notebook, PanelName } from "./notebook";
-import { lineNumbersShown, toggleOutput } from "./view_settings";
+import { lineNumbersShown, outputsAbove, toggleCode, toggleOutput } from "./view_settings";
 
 export interface Action {
   id: string;
@@ -55,6 +55,8 @@ export const ACTIONS: readonly Action[] = [
   onCell("markdown", "Make it a Markdown cell", (notebook, id) => notebook.setCell(id, { cellType: "markdown" }), "M"),
   onCell("sql", "Make it an SQL cell", (notebook, id) => notebook.setCell(id, { cellType: "sql" }), "S"),
   onCell("output", "Show or hide the output", (_, id) => toggleOutput(id), "O"),
+  onCell("code", "Show or hide the code", (_, id) => toggleCode(id), "Shift-O"),
+  global("above", "Show outputs above or below the code", () => (outputsAbove.value = !outputsAbove.peek())),
   global("lines", "Show or hide line numbers", () => (lineNumbersShown.value = !lineNumbersShown.peek()), "L"),
   global("next-error", "Go to the next error", (notebook, id) => cells.nextWith(notebook, id, TERMINAL_TROUBLE), "E"),
   global("next-running", "Go to the running cell", (notebook, id) => cells.nextWith(notebook, id, ["running"]), "R"),
@@ -62,6 +64,7 @@ export const ACTIONS: readonly Action[] = [
   panel("outline", "Panel: outline"),
   panel("variables", "Panel: variables"),
   panel("graph", "Panel: dependency graph"),
+  panel("schema", "Panel: tables of the database"),
   panel("messages", "Panel: messages"),
   global("palette", "All commands", (notebook) => (notebook.overlay.value = "palette"), "Ctrl-Shift-C or Ctrl-Shift-P"),
   global("help", "Keys", (notebook) => (notebook.overlay.value = "help"), "?"),

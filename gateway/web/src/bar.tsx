@@ -19,6 +19,7 @@ export function Bar() {
       <div class="bar-line">
         <Brand />
         <h1 title={path}>{name}</h1>
+        <Saved />
         <Progress />
         <span class="spacer" />
         <People />
@@ -77,6 +78,14 @@ function Progress() {
       {progress.expectedSeconds !== undefined && progress.expectedSeconds >= 1 && `about ${duration(progress.expectedSeconds)} in all`}
     </span>
   );
+}
+
+/** "Saved 12:03": when the file was last written. */
+function Saved() {
+  const { savedAt } = useNotebook();
+  if (savedAt.value === undefined) return null;
+  const time = new Date(savedAt.value).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  return <span class="saved" data-testid="saved">Saved {time}</span>;
 }
 
 function People() {

@@ -18,7 +18,7 @@ import { Outputs } from "./outputs/view";
 import { ProblemNote } from "./problem_note";
 import type { Cell, Diagnostic } from "./protocol";
 import { StdinPrompt } from "./stdin_prompt";
-import { hiddenOutputs, toggleOutput } from "./view_settings";
+import { hiddenCodes, hiddenOutputs, toggleCode, toggleOutput } from "./view_settings";
 
 export const CellView = memo(function CellView({ cellId, number }: { cellId: string; number: number }) {
   const notebook = useNotebook();
@@ -47,6 +47,7 @@ function Present({ signal, number }: { signal: ReadonlySignal<Cell>; number: num
     <section
       class="cell" ref={section} id={`cell-${id}`} tabIndex={-1}
       data-cell-id={id} data-status={cell.status} data-type={cell.type} data-mode={cell.mode}
+      data-code={hiddenCodes.value.has(id) ? "hidden" : undefined}
       data-output={hiddenOutputs.value.has(id) ? "hidden" : undefined} data-edited={draft.edited.value || undefined}
       aria-label={`Cell ${number}, ${TYPE_WORDS[cell.type]}, ${state.word}`}
       onFocusIn={() => {
@@ -61,6 +62,9 @@ function Present({ signal, number }: { signal: ReadonlySignal<Cell>; number: num
       }}
     >
       <CellHead cell={cell} number={number} draft={draft} state={state} />
+      {hiddenCodes.value.has(id) && cell.type !== "markdown" && (
+        <button class="quiet folded" onClick={() => toggleCode(id)}>Show the code</button>
+      )}
       {cell.type === "markdown" ? (
         <Markdown cell={cell} onReady={(made) => (editor.current = made)} />
       ) : (

@@ -81,7 +81,7 @@ function Waiting({ draft }: { draft: Draft }) {
     return (
       <button class="countdown" data-testid="countdown" title="Do not run by itself" onClick={() => draft.cancel()}>
         <span class="countdown-bar" style={{ animationDuration: `${PAUSE}ms` }} key={draft.text} aria-hidden="true" />
-        runs soon <kbd>Esc</kbd>
+        runs in 1.5 s <kbd>Esc</kbd>
       </button>
     );
   if (held === "incomplete") return <span class="note" data-testid="countdown">incomplete, not run</span>;

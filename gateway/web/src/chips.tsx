@@ -1,7 +1,7 @@
 /** The two chips that are always in sight: the connection to the gateway, and the kernel. */
 
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 
 import type { ConnectionState } from "./connection";
 import { useNotebook } from "./context";
@@ -57,6 +57,22 @@ const KERNEL_WORDS: Readonly<Record<KernelState, string>> = {
   restarting: "Kernel restarting",
 };
 
+function RestartQuestion() {
+  const notebook = useNotebook();
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
+  const close = () => (notebook.asksToRestart.value = false);
+  return (
+    <dialog ref={dialog} class="question" aria-label="Restart the kernel?" onClose={close}>
+      <p>Restart the kernel? All variables go; code and outputs stay.</p>
+      <p class="row">
+        <button class="primary" autofocus onClick={() => notebook.restartKernel(true)}>Restart</button>
+        <button onClick={close}>Cancel</button>
+      </p>
+    </dialog>
+  );
+}
+
 export function KernelChip() {
   const notebook = useNotebook();
   const { state, queue, cause } = notebook.store.kernel.value;
@@ -73,6 +89,7 @@ export function KernelChip() {
         onClick={() => notebook.restartKernel()}>
         <Icon name="restart" />
       </button>
+      {notebook.asksToRestart.value && <RestartQuestion />}
     </span>
   );
 }

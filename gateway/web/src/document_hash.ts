@@ -3,19 +3,20 @@
 import type { NotebookState } from "./fold";
 
 const encoder = new TextEncoder();
+const ASCII = /^[\0-\x7f]*$/;
 
 /** First 16 hex digits; undefined where the browser has no digests (an address that is not secure). */
 export async function documentHash(state: NotebookState): Promise<string | undefined> {
-  const parts: Uint8Array[] = [];
-  for (const id of state.order) {
+  const parts = state.order.map((id) => {
     const cell = state.cells.get(id)!;
-    const fields = [cell.id, cell.type, cell.code, cell.name ?? "", cell.mode, cell.execution, cell.connection ?? ""];
-    for (const field of fields) {
-      const bytes = encoder.encode(field);
-      parts.push(encoder.encode(`${bytes.length}:`), bytes);
-    }
-  }
-  return (await sha256(joined(parts)))?.slice(0, 16);
+    return [cell.id, cell.type, cell.code, cell.name ?? "", cell.mode, cell.execution, cell.connection ?? ""].map(sized).join("");
+  });
+  return (await sha256(encoder.encode(parts.join(""))))?.slice(0, 16);
+}
+
+/** The text behind its length in bytes. Only text beyond ASCII is encoded to be counted: a call for each field took 30 ms at 200 cells. */
+function sized(text: string): string {
+  return `${ASCII.test(text) ? text.length : encoder.encode(text).length}:${text}`;
 }
 
 /** `codeHash` of the wire: lower-case hex SHA-256 of the UTF-8 code. */
@@ -27,14 +28,4 @@ async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string | undefine
   if (!globalThis.crypto?.subtle) return undefined;
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

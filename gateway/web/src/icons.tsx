@@ -4,6 +4,7 @@ const PATHS = {
   run: <path d="M5 3.2v9.6l7.6-4.8z" fill="currentColor" stroke="none" />,
   stop: <rect x="4" y="4" width="8" height="8" rx="1.5" fill="currentColor" stroke="none" />,
   up: <path d="M8 12.5V4M4.5 7.3 8 3.8l3.5 3.5" />,
+  right: <path d="M6 4.2 9.8 8 6 11.8" />,
   down: <path d="M8 3.5V12M4.5 8.7 8 12.2l3.5-3.5" />,
   delete: <path d="M3.5 4.5h9M6.5 4.5V3h3v1.5M5 4.5l.6 8.2h4.8l.6-8.2M7 7v3.4M9 7v3.4" />,
   plus: <path d="M8 3.5v9M3.5 8h9" />,

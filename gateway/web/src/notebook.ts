@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 
+import { type Missed, missed } from "./absence";
 import { announce } from "./announcer";
 import { Connection, type Frame, type Socket, type Timers } from "./connection";
 import { codeHash, documentHash } from "./document_hash";
@@ -49,6 +50,11 @@ export class Notebook {
   readonly asksToRun = signal<readonly string[] | undefined>(undefined);
   /** Texts of this tab that somebody else's replaced, by cell, until a person has chosen. */
   readonly lostTexts = signal<ReadonlyMap<string, Conflict>>(new Map());
+  /** What differs from before the connection was lost, until a person has read it. */
+  readonly missed = signal<Missed | undefined>(undefined);
+  /** When the file was last written, in ms since the epoch. */
+  readonly savedAt = signal<number | undefined>(undefined);
+  readonly asksToRestart = signal(false);
   readonly panel = signal<PanelName | undefined>(undefined);
   readonly overlay = signal<"palette" | "help" | undefined>(undefined);
   /** The cell that had the focus last, also when the focus is in a panel or nowhere. */
@@ -60,6 +66,7 @@ export class Notebook {
   private wantsFocus: { cellId: string; mode: Mode } | undefined;
   private readonly questions = new Map<string, (result: Record<string, unknown> | undefined) => void>();
   private startOver = false;
+  private beforeLoss: NotebookState | undefined;
   private divergedAt = -Infinity;
   /** Somebody asked for a new kernel: what the old one takes with it is no surprise. */
   private agreed = "";
@@ -125,6 +132,13 @@ export class Notebook {
 
   createCell(cellType: CellType, afterCellId: string | null, mode: Mode = "edit", code?: string): void {
     this.goTo.set(this.edit({ type: "create_cell", cellType, afterCellId, ...(code !== undefined && { code }) }), mode);
+  }
+
+  /** Put these cells into a notebook that has at most one cell, an empty one. */
+  fill(cells: readonly (readonly [CellType, string])[]): void {
+    const [only] = this.store.order.peek();
+    for (const [type, code] of [...cells].reverse()) this.edit({ type: "create_cell", cellType: type, afterCellId: only ?? null, code });
+    if (only !== undefined) this.deleteCell(only, "command");
   }
 
   deleteCell(cellId: string, mode: Mode = "edit"): void {
@@ -237,8 +251,12 @@ export class Notebook {
     this.outbox.add({ type: "interrupt" });
   }
 
-  restartKernel(): void {
-    this.outbox.add({ type: "restart_kernel" });
+  /** Asks first when there are values to lose; `agreed`: somebody just said yes. */
+  restartKernel(agreed = false): void {
+    const { cells, kernel } = this.store.now;
+    const values = kernel.state !== "dead" && [...cells.values()].some(({ status, writes }) => (status === "success" || status === "running") && writes.length > 0);
+    this.asksToRestart.value = values && !agreed;
+    if (!this.asksToRestart.peek()) this.outbox.add({ type: "restart_kernel" });
   }
 
   /** Null goes back to the embedded database. */
@@ -364,10 +382,15 @@ export class Notebook {
 
   private live(): void {
     this.refused.value = undefined;
+    this.store.flush();
+    const before = this.beforeLoss;
+    this.beforeLoss = undefined;
+    if (before) this.missed.value = missed(before, this.store.now, (id) => this.outbox.codeFor(id) !== undefined);
     this.outbox.online();
   }
 
   private lost(): void {
+    this.beforeLoss ??= this.connection.reconnects.peek() > 0 ? this.store.now : undefined;
     this.outbox.offline();
     for (const [id, answer] of this.questions) {
       this.outbox.forget(id);
@@ -413,6 +436,7 @@ export class Notebook {
     }
     for (const event of events) {
       this.follow(event, before);
+      if (event.type === "project:saved") this.savedAt.value = event.ts * 1_000;
       if (event.type === "cell_deleted" && event.cause?.client === this.client) this.deletion.value = event.cause.id;
     }
     const said = announce(events, after);

@@ -7,31 +7,35 @@ import { Brand } from "./brand";
 import { Icon } from "./icons";
 import { LoginPage } from "./login_page";
 import { Note } from "./note";
-import { blob, download, HttpError, rest, upload } from "./session";
+import { type Listed, Row } from "./notebook_row";
+import { HttpError, importPath, rest, upload } from "./session";
 import { ThemeButton } from "./theme_button";
 
-interface Listed {
-  id: string;
-  name: string;
-  path: string;
-  kernel: string | null; // null: not open
-}
+const REFRESH = 10_000; // ms
 
 export function NotebookList() {
   const listed = useSignal<readonly Listed[] | undefined>(undefined);
   const failure = useSignal<Error | undefined>(undefined);
-  const load = async () => {
-    failure.value = undefined;
+  const load = async (background = false) => {
+    if (!background) failure.value = undefined;
     try {
       const answer = await rest<Listed[] | { notebooks: Listed[] }>("GET", "/api/v1/notebooks");
       listed.value = Array.isArray(answer) ? answer : answer.notebooks;
     } catch (error) {
+      if (background) return; // what is shown stays until somebody wants something
       failure.value = error instanceof Error ? error : new Error(String(error));
     }
   };
   useEffect(() => {
     document.title = "Tailrace";
     void load();
+    const look = () => document.visibilityState === "visible" && void load(true); // kernels come and go in other windows
+    const timer = setInterval(look, REFRESH);
+    addEventListener("focus", look);
+    return () => {
+      clearInterval(timer);
+      removeEventListener("focus", look);
+    };
   }, []);
   const failed = failure.value;
   if (failed instanceof HttpError && failed.status === 401) return <LoginPage done={() => void load()} />;
@@ -67,25 +71,8 @@ function List({ notebooks, reload }: { notebooks: readonly Listed[]; reload: () 
     <>
     {failure.value !== "" && <p role="alert" class="failure">{failure.value}</p>}
     <ul class="notebooks" data-testid="notebook-list">
-      {notebooks.filter(({ id }) => id !== deleting.value?.id).map(({ id, name, path, kernel }) => (
-        <li key={id}>
-          <a href={`/notebooks/${encodeURIComponent(id)}`}>
-            <Icon name="notebook" />
-            <span class="notebook-name">{name}</span>
-            <span class="notebook-path">{path}</span>
-            {kernel !== null && <span class="badge">{kernel}</span>}
-          </a>
-          <details class="more">
-            <summary aria-label={`More for ${name}`}><Icon name="menu" /></summary>
-            <div class="menu">
-              <button onClick={() => attempt(duplicate(id, path))}>Duplicate</button>
-              {FORMATS.map(([format, word]) => (
-                <button key={format} onClick={() => attempt(download(exportPath(id, format), `${name}.${format}`))}>{word}</button>
-              ))}
-              <button onClick={() => remove({ id, name })}>Delete</button>
-            </div>
-          </details>
-        </li>
+      {notebooks.filter(({ id }) => id !== deleting.value?.id).map((one) => (
+        <Row key={one.id} notebook={one} attempt={attempt} remove={() => remove({ id: one.id, name: one.name })} />
       ))}
     </ul>
     {deleting.value && (
@@ -97,31 +84,7 @@ function List({ notebooks, reload }: { notebooks: readonly Listed[]; reload: () 
   );
 }
 
-const FORMATS = [["ipynb", "Download .ipynb"], ["py", "Download .py"]] as const;
 const SECOND_THOUGHTS = 10_000; // ms
-
-function exportPath(id: string, format: string): string {
-  return `/api/v1/notebooks/${encodeURIComponent(id)}/export?format=${format}`;
-}
-
-/** Code and, from .ipynb, outputs; under a name that is free. */
-async function duplicate(id: string, path: string): Promise<void> {
-  const file = path.slice(path.lastIndexOf("/") + 1);
-  const suffix = file.endsWith(".ipynb") ? "ipynb" : "py";
-  const content = await blob(exportPath(id, suffix));
-  const stem = file.replace(/\.(ipynb|py)$/, "");
-  for (let copy = 1; ; copy++) {
-    try {
-      return void (await upload(importPath(`${stem}-copy${copy === 1 ? "" : copy}.${suffix}`), content));
-    } catch (error) {
-      if (!(error instanceof HttpError && error.code === "conflict") || copy === 20) throw error;
-    }
-  }
-}
-
-function importPath(name: string): string {
-  return `/api/v1/notebooks/import?name=${encodeURIComponent(name)}`;
-}
 
 interface Deletion {
   id: string;
@@ -176,7 +139,7 @@ function Import({ reload }: { reload: () => Promise<void> }) {
   return (
     <div class="import">
       <label>
-        Import .py or .ipynb files <input type="file" accept=".py,.ipynb" multiple onChange={(event) => void chosen(event)} />
+        Import .py, .ipynb or .md files <input type="file" accept=".py,.ipynb,.md" multiple onChange={(event) => void chosen(event)} />
       </label>
       {failure.value !== "" && <p role="alert">{failure.value}</p>}
     </div>

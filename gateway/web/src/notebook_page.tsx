@@ -6,6 +6,7 @@ import { useEffect } from "preact/hooks";
 import { AddStrip, InsertStrip } from "./add_strip";
 import { Bar } from "./bar";
 import { CellView } from "./cell";
+import { CellLinks } from "./cell_link";
 import { loadEditor } from "./cell_editor";
 import { listenForKeys } from "./command_mode";
 import { NotebookContext, useNotebook } from "./context";
@@ -16,7 +17,9 @@ import { Overlay } from "./overlay_place";
 import { PanelPlace } from "./panel_place";
 import { ProblemNote } from "./problem_note";
 import { HttpError } from "./session";
+import { Examples } from "./examples";
 import { UndoNote } from "./undo_note";
+import { outputsAbove } from "./view_settings";
 
 export function NotebookPage({ id }: { id: string }) {
   const opened = useSignal<Notebook | undefined>(undefined);
@@ -55,7 +58,7 @@ function Opened() {
     <>
       <a class="skip" href="#cells">Skip to the cells</a>
       <Bar />
-      <main class="page" id="cells" tabIndex={-1}>
+      <main class="page" id="cells" tabIndex={-1} data-outputs={outputsAbove.value ? "above" : undefined}>
         <Banners />
         <ProblemNote place="" />
         {order.length === 0 && <p class="empty">An empty notebook. Its first cell goes here:</p>}
@@ -65,6 +68,7 @@ function Opened() {
             <CellView cellId={cellId} number={index + 1} />
           </div>
         ))}
+        <Examples />
         <AddStrip />
       </main>
       <UndoNote />
@@ -82,6 +86,7 @@ function Banners() {
   const readOnly = notebook.store.readOnly.value;
   const conflicts = notebook.store.conflicts.value;
   const { state, cause } = notebook.store.kernel.value;
+  const away = notebook.missed.value;
   return (
     <>
       {refused && (
@@ -96,9 +101,20 @@ function Banners() {
           <p>The file changed on disk, and so did {conflicts.length === 1 ? "a cell" : `${conflicts.length} cells`} here. Nothing was overwritten.</p>
         </div>
       )}
+      {away && (
+        <div class="banner" role="status" data-testid="missed">
+          <p>
+            While this page was offline
+            {away.changed.length > 0 && <>, <CellLinks cells={away.changed.slice(0, 5)} /> changed</>}
+            {away.ran.length > 0 && <>, <CellLinks cells={away.ran.slice(0, 5)} /> ran</>}
+            {away.gone > 0 && `, ${away.gone === 1 ? "a cell was" : `${away.gone} cells were`} deleted`}.
+          </p>
+          <button onClick={() => (notebook.missed.value = undefined)}>Dismiss</button>
+        </div>
+      )}
       {state === "dead" && (
         <div class="banner" role="alert">
-          <p>The kernel died{cause ? `: ${cause}` : ""}. Your code and what it printed are safe; nothing runs again by itself.</p>
+          <p>There is no kernel. {cause ?? "It ended."} Your code and what it printed are safe.</p>
           <button onClick={() => notebook.restartKernel()}>Start a new kernel</button>
         </div>
       )}

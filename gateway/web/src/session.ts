@@ -60,6 +60,11 @@ export async function download(path: string, name: string): Promise<void> {
   setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser reads it after the click
 }
 
+/** Where a file of this name is imported. */
+export function importPath(name: string): string {
+  return `/api/v1/notebooks/import?name=${encodeURIComponent(name)}`;
+}
+
 /** Send a file as it is. Throws HttpError. */
 export async function upload<T>(path: string, content: Blob): Promise<T> {
   return (await (await request("POST", path, content)).json()) as T;

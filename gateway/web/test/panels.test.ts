@@ -6,6 +6,8 @@ import { layered, minimap } from "../src/panels/graph_layout";
 import { ancestors, descendants } from "../src/panels/graph_paths";
 import { filtered, MessageLog } from "../src/panels/message_log";
 import { outline } from "../src/panels/outline_panel";
+import { firstRows } from "../src/panels/schema_panel";
+import { changedNames, matchingVariables, type Variable } from "../src/panels/variables_panel";
 import { cell } from "./fakes";
 
 describe("the log of frames", () => {
@@ -77,4 +79,27 @@ it("outlines headings and what cells define", () => {
     { cellId: "b", level: 7, text: "x" },
     { cellId: "c", level: 7, text: "print(x)" },
   ]);
+});
+
+describe("variables", () => {
+  const one = (name: string, preview: string, shape?: number[]): Variable => ({ name, type: "list", preview, ...(shape && { shape }) });
+
+  it("flashes what is new or another, and nothing at the first look", () => {
+    const before = [one("a", "1"), one("b", "2", [2]), one("c", "3")];
+    expect(changedNames([], before)).toEqual(new Set());
+    expect(changedNames(before, [one("a", "1"), one("b", "2", [3]), one("d", "4")])).toEqual(new Set(["b", "d"]));
+  });
+
+  it("finds by name and type", () => {
+    const all = [one("prices", "1"), { name: "p", type: "int", preview: "1" }];
+    expect(matchingVariables(all, "LIST pri").map(({ name }) => name)).toEqual(["prices"]);
+    expect(matchingVariables(all, " ")).toHaveLength(2);
+  });
+});
+
+describe("the query for a table", () => {
+  it("quotes what needs quotes and names another connection", () => {
+    expect(firstRows("default", ["main", "people"])).toBe("SELECT * FROM main.people LIMIT 100");
+    expect(firstRows("pg", ["My schema", 'a"b'])).toBe('-- connection: pg\nSELECT * FROM "My schema"."a""b" LIMIT 100');
+  });
 });

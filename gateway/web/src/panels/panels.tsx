@@ -8,12 +8,14 @@ import "../styles/panels.css";
 import { GraphPanel } from "./graph_panel";
 import { MessagesPanel } from "./messages_panel";
 import { OutlinePanel } from "./outline_panel";
+import { SchemaPanel } from "./schema_panel";
 import { VariablesPanel } from "./variables_panel";
 
 const PANELS: readonly (readonly [PanelName, string, ComponentType])[] = [
   ["outline", "Outline", OutlinePanel],
   ["variables", "Variables", VariablesPanel],
   ["graph", "Graph", GraphPanel],
+  ["schema", "Schema", SchemaPanel],
   ["messages", "Messages", MessagesPanel],
 ];
 

@@ -1,0 +1,31 @@
+/** After a lost connection: silence when nothing differs, and the differences when something does. */
+
+import { describe, expect, it } from "vitest";
+
+import { missed } from "../src/absence";
+import { load } from "../src/fold";
+import type { Cell, Output } from "../src/protocol";
+import { cell, snapshot } from "./fakes";
+
+const none = () => false;
+const printed: Output = { kind: "stream", index: 0, stream: "stdout", text: "1\n" };
+const state = (cells: Cell[]) => load(snapshot(cells));
+
+describe("what was missed", () => {
+  it("is nothing when only statuses moved", () => {
+    expect(missed(state([cell("a"), cell("b")]), state([cell("a", { status: "stale" }), cell("b")]), none)).toBeUndefined();
+  });
+
+  it("names changed, new, gone and run cells", () => {
+    const before = state([cell("a", { code: "1" }), cell("b"), cell("c")]);
+    const after = state([cell("a", { code: "2" }), cell("c", { outputs: [printed] }), cell("d")]);
+    expect(missed(before, after, none)).toEqual({ changed: ["a", "d"], gone: 1, ran: ["c"] });
+  });
+
+  it("leaves out what this page wrote itself", () => {
+    const before = state([cell("a", { code: "1" })]);
+    const after = state([cell("a", { code: "2" })]);
+    expect(missed(before, after, (id) => id === "a")).toBeUndefined();
+    expect(missed(before, after, none)?.changed).toEqual(["a"]);
+  });
+});
