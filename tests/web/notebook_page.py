@@ -46,6 +46,10 @@ class NotebookPage:
     def wait_kernel(self) -> None:
         expect(self.page.get_by_test_id("kernel")).to_have_attribute("data-state", "idle", timeout=KERNEL_START)
 
+    def front(self) -> None:
+        """A tab behind another draws one frame a second, and a click waits for two of them."""
+        self.page.bring_to_front()
+
     # cells
 
     @property
@@ -70,14 +74,17 @@ class NotebookPage:
 
     def type(self, number: int, text: str) -> None:
         """Replaces the text of a cell, key by key as far as the editor can tell; the cell keeps the focus."""
+        self.front()
         self.cell(number).locator(".cm-content").click()
         self.page.keyboard.press("ControlOrMeta+a")
         self.page.keyboard.insert_text(text)
 
     def blur(self) -> None:
+        self.front()
         self.page.locator("header").first.click(position={"x": 2, "y": 2})
 
     def run(self, number: int) -> None:
+        self.front()
         self.cell(number).get_by_role("button", name="Run cell").click()
 
     def edit_and_run(self, number: int, text: str) -> None:

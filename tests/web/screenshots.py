@@ -1,5 +1,6 @@
 """Pictures of the page's main states, to be looked at: `python -m tests.web.screenshots` writes test-results/*.png."""
 
+import os
 import shutil
 import sys
 import tempfile
@@ -47,21 +48,29 @@ def main() -> None:
         for example in (ROOT / "examples").glob("*.py"):
             shutil.copy(example, folder)
         (folder / "states.py").write_text(STATES)
-        with running_gateway(folder, RESULTS / "screenshots.log") as gateway, sync_playwright() as playwright:
+        os.environ["XDG_STATE_HOME"] = str(folder / ".state")  # else the outputs of former pictures come along
+        with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
             for scheme in ("light", "dark"):
-                photograph(browser, gateway, scheme)
+                with running_gateway(folder, RESULTS / "screenshots.log") as gateway:
+                    photograph(browser, gateway, scheme)
+                shutil.rmtree(folder / ".state")
             browser.close()
 
 
 def photograph(browser: Browser, gateway: GatewayProcess, scheme: str) -> None:
-    context = browser.new_context(viewport={"width": 1100, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    context = browser.new_context(
+        viewport={"width": 1100, "height": 900},
+        color_scheme=scheme,  # type: ignore[arg-type]
+        reduced_motion="reduce",
+    )
     page = context.new_page()
     page.goto(gateway.url)
     page.screenshot(path=RESULTS / f"login-{scheme}.png")
     for name in ("weather.py", "stocks_sql.py", "states.py"):
         notebook = NotebookPage(context.new_page(), gateway, gateway.notebook_id(name))
         notebook.open()
+        notebook.wait_kernel()
         notebook.page.get_by_role("button", name="Run all").click()
         waiting = [
             f"section:not([data-type=markdown])[data-status={status}]" for status in ("idle", "queued", "running")
@@ -69,7 +78,9 @@ def photograph(browser: Browser, gateway: GatewayProcess, scheme: str) -> None:
         expect(notebook.page.locator(", ".join(waiting))).to_have_count(0, timeout=KERNEL_START)
         notebook.page.evaluate("() => document.fonts.ready")
         path = RESULTS / f"{name.removesuffix('.py')}-{scheme}.png"
-        notebook.page.screenshot(path=path, full_page=True)
+        height = notebook.page.evaluate("document.documentElement.scrollHeight")
+        notebook.page.set_viewport_size({"width": 1100, "height": height})  # cells out of sight are not drawn
+        notebook.page.screenshot(path=path)
         sys.stdout.write(f"{path.relative_to(ROOT)}\n")
         if name == "states.py":
             photograph_panels(notebook.page, scheme)
@@ -87,6 +98,8 @@ def photograph_panels(page: Page, scheme: str) -> None:
         expect(page.get_by_role("tabpanel", name=panel)).to_be_visible()
         if panel == "Graph":
             expect(page.locator("g.node").first).to_be_visible()
+        if panel == "Schema":
+            expect(page.get_by_test_id("schema").locator("li").first).to_be_visible()
         if panel == "Messages":
             page.get_by_role("button", name="Run stale").click()
             expect(page.get_by_test_id("messages").locator("li").first).to_be_visible()

@@ -63,6 +63,7 @@ def test_the_state_is_fetched_once_per_page_load(open_notebook: Open) -> None:
 def test_create_delete_and_move_appear_in_the_other_tab(open_notebook: Open) -> None:
     one = open_notebook("a = 1", "b = 2")
     two = open_notebook()
+    one.front()
     one.page.get_by_role("button", name="Add SQL cell").last.click()
     two.expect_count(3)
     expect(one.cell(2).locator(".cm-content")).to_be_focused()
@@ -70,6 +71,7 @@ def test_create_delete_and_move_appear_in_the_other_tab(open_notebook: Open) -> 
     created = two.ids()[2]
     one.cell(2).get_by_role("button", name="Move cell up").click()
     expect(two.cell(1)).to_have_attribute("data-cell-id", created)
+    two.front()
     two.cell(1).get_by_role("button", name="Delete cell").click()
     one.expect_count(2)
     one.expect_codes("a = 1", "b = 2")
@@ -99,6 +101,7 @@ def test_deleting_the_only_cell_clears_it(open_notebook: Open) -> None:
 def test_create_and_delete_at_once_leaves_nothing_behind(open_notebook: Open) -> None:
     one = open_notebook("a = 1")
     two = open_notebook()
+    one.front()
     for _ in range(5):
         one.page.get_by_role("button", name="Add Python cell").last.click()
         one.expect_count(2)

@@ -50,6 +50,7 @@ def test_a_lost_text_is_shown_beside_the_other(open_notebook: Open) -> None:
     two.blur()
     two.page.clock.run_for(300)
     conflict = one.page.get_by_test_id("conflict")
+    one.front()
     expect(conflict).to_contain_text("a = 'mine'")
     expect(conflict).to_contain_text("a = 'theirs'")
     conflict.get_by_role("button", name="Use mine").click()

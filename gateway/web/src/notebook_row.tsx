@@ -52,10 +52,10 @@ export function Row({ notebook, attempt, remove }: RowProps) {
           )}
         </a>
       )}
-      {holds !== undefined && (
-        <button class="stop-kernel" aria-label={`Stop the kernel of ${name}`} title="Stop the kernel: its variables go"
+      {holds === undefined ? <span class="stop-kernel" /> : (
+        <button class="bare stop-kernel" aria-label={`Stop the kernel of ${name}`} title="Stop the kernel: its variables go"
           onClick={() => attempt(rest("POST", `${address}/kernel/stop`, {}))}>
-          <Icon name="stop" /> Stop
+          <Icon name="stop" />
         </button>
       )}
       <details class="more" ref={menu}>

@@ -63,10 +63,11 @@ function Level({ connection, path, refresh }: { connection: string; path: readon
   }, []);
   if (state.value === "failed")
     return <p class="empty">No answer: the kernel is busy or away. <button class="quiet" onClick={() => void ask(true)}>Ask again</button></p>;
-  if (nodes.value?.length === 0) return <p class="empty">{path.length === 0 ? "Tables of this connection appear here." : "Nothing in here."}</p>;
+  if (!nodes.value) return <p class="empty">Asking the database…</p>;
+  if (nodes.value.length === 0) return <p class="empty">{path.length === 0 ? "Tables of this connection appear here." : "Nothing in here."}</p>;
   return (
     <ul aria-busy={state.value === "asking"}>
-      {nodes.value?.map((node) => <Node key={node.name} node={node} connection={connection} path={[...path, node.name]} refresh={refresh} />)}
+      {nodes.value.map((node) => <Node key={node.name} node={node} connection={connection} path={[...path, node.name]} refresh={refresh} />)}
     </ul>
   );
 }
