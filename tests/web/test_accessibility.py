@@ -53,3 +53,23 @@ def test_no_violations_in_either_theme(open_notebook: Open) -> None:
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         expect(page.get_by_test_id("notebook-list")).to_be_visible()
         assert violations(page) == []
+
+
+def test_a_first_notebook_fits_a_narrow_screen_in_forced_colours_and_prints_without_chrome(open_notebook: Open) -> None:
+    tab = open_notebook("")
+    page = tab.page
+    page.get_by_test_id("examples").get_by_role("button", name="Try a reactive pair").click()
+    tab.expect_codes("x = 5", "y = x + 1\ny")
+    expect(page.get_by_test_id("examples")).to_have_count(0)
+    tab.run(0)
+    tab.expect_output(1, "6")
+    page.emulate_media(forced_colors="active", reduced_motion="reduce")
+    assert violations(page) == []
+    expect(tab.cell(0).get_by_test_id("status")).to_contain_text("Done")  # by its word: colours are the system's now
+    page.set_viewport_size({"width": 320, "height": 700})
+    wide: int = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 320
+    page.emulate_media(media="print", forced_colors="none")
+    expect(page.locator("header.bar")).to_be_hidden()
+    expect(tab.cell(0).get_by_role("button", name="Run cell")).to_be_hidden()
+    expect(tab.cell(1).locator(".outputs")).to_be_visible()

@@ -137,8 +137,13 @@ export class Notebook {
   /** Put these cells into a notebook that has at most one cell, an empty one. */
   fill(cells: readonly (readonly [CellType, string])[]): void {
     const [only] = this.store.order.peek();
-    for (const [type, code] of [...cells].reverse()) this.edit({ type: "create_cell", cellType: type, afterCellId: only ?? null, code });
-    if (only !== undefined) this.deleteCell(only, "command");
+    const [first, ...rest] = cells;
+    const added = only === undefined ? cells : rest;
+    if (only !== undefined && first) {
+      if (this.cell(only)?.type !== first[0]) this.setCell(only, { cellType: first[0] });
+      this.setCode(only, first[1]);
+    }
+    for (const [type, code] of [...added].reverse()) this.edit({ type: "create_cell", cellType: type, afterCellId: only ?? null, code });
   }
 
   deleteCell(cellId: string, mode: Mode = "edit"): void {

@@ -76,7 +76,7 @@ function List({ notebooks, reload }: { notebooks: readonly Listed[]; reload: () 
       ))}
     </ul>
     {deleting.value && (
-      <div class="undo-note" data-testid="undo">
+      <div class="undo-note" role="status" data-testid="undo">
         {deleting.value.name} deleted. <button onClick={undo}>Undo</button>
       </div>
     )}

@@ -16,7 +16,7 @@ export function UndoNote() {
   }, [deletion]);
   if (deletion === undefined) return null;
   return (
-    <div class="undo-note" data-testid="undo">
+    <div class="undo-note" role="status" data-testid="undo">
       Cell deleted. <button onClick={() => notebook.undo()}>Undo</button>
     </div>
   );

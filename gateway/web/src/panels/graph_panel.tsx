@@ -10,6 +10,7 @@ import { useNotebook } from "../context";
 import type { Edge } from "../protocol";
 import type * as Layouts from "./graph_layout";
 import { ancestors, descendants } from "./graph_paths";
+import { titleOf } from "./outline_panel";
 
 type View = "minimap" | "layered" | "words";
 const VIEWS: readonly (readonly [View, string])[] = [["minimap", "In order"], ["layered", "Layered"], ["words", "In words"]];
@@ -47,7 +48,7 @@ function Drawing({ layouts, view, order, edges }: DrawingProps) {
   const { store } = notebook;
   const looked = useSignal<string | undefined>(undefined);
   const all = store.order.value;
-  const label = (id: string) => `${all.indexOf(id) + 1}  ${store.cell(id)?.value.writes.join(", ") ?? ""}`;
+  const label = (id: string) => `${all.indexOf(id) + 1}  ${titleOf(store.cell(id)!.value)}`;
   const { nodes, lines, width, height } = layouts[view](order, edges, label);
   const focus = looked.value ?? notebook.focused.value;
   const near = focus === undefined ? undefined : new Set([focus, ...ancestors(edges, focus), ...descendants(edges, focus)]);

@@ -22,7 +22,8 @@ export function outline(cells: readonly Cell[]): Line[] {
   });
 }
 
-function titleOf(cell: Cell): string {
+/** What a cell defines, or else how its code begins. */
+export function titleOf(cell: Cell): string {
   if (cell.writes.length > 0) return cell.writes.slice(0, 4).join(", ");
   return cell.code.trim().split("\n", 1)[0]!.slice(0, 80) || "empty";
 }
