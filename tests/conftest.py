@@ -54,6 +54,12 @@ def room_of(path: Path) -> str:
 
 
 @pytest.hookimpl
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser's room comes last, however the rooms were named: its driver keeps an event loop running."""
+    items.sort(key=lambda item: room_of(item.path) == "page")
+
+
+@pytest.hookimpl
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     _seconds[room_of(ROOT.parent / report.nodeid.split("::")[0])] += report.duration
 
