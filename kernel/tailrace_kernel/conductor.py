@@ -9,13 +9,13 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from tailrace_kernel.interrupt import Interrupts
 from tailrace_kernel.outbox import Header, Outbox
-from tailrace_kernel.runner import Ended, Failure, Runner
+from tailrace_kernel.runner import Ended, Failure, Runner, is_immediate
 from tailrace_kernel.scheduler import Scheduler
 from tailrace_kernel.stimuli import (
     Bind,
@@ -48,11 +48,15 @@ from tailrace_protocol.kernel_messages import (
     StatusChange,
 )
 from tailrace_protocol.kernel_messages import GraphChanged as GraphChangedContent
-from tailrace_protocol.objects import Status
 
 logger = logging.getLogger(__name__)
 
+Untold = GraphChanged | RunStarted | RunFinished | CellSkipped | UpstreamFailed | CellDropped  # told one by one
+
 SLICE = 0.02  # seconds of cells between two turns for comm messages
+STOPPED = Ended("interrupted", 0.0, None)  # before its first line
+TERMINAL = frozenset({"success", "error", "interrupted"})
+UNRUN = Ended("error", 0.0, None)  # by a bug of ours
 
 
 @dataclass(slots=True)
@@ -220,56 +224,75 @@ class Conductor:
             while (due := self._next) is not None and not has_ended(until):
                 with self._runner.cascade():  # of one run: the next may be asked for before this one is left
                     while (execute := self._next) and execute.run_id == due.run_id and not has_ended(until):
-                        await self._run_one(execute)
+                        run = self._runs[execute.run_id]
+                        dropped = self._begin(execute, run)
+                        if run.settle is None and (dropped or is_immediate(execute.payload)):
+                            ended = self._run_at_once(execute, run, dropped)
+                        else:
+                            ended = await self._run_awaiting(execute, run, dropped)
+                        self._end(execute, run, ended)
                         if time.monotonic() - turn > SLICE:
                             await asyncio.sleep(0)
                             turn = time.monotonic()
         self._wake_if_due()
 
-    async def _run_one(self, execute: Execute) -> None:
-        run = self._runs[execute.run_id]
+    def _begin(self, execute: Execute, run: Run) -> bool:
+        """The cell is the one on the main thread now; true when it was interrupted before that."""
         with self.lock:
             self._next, self._now = None, (execute.cell_id, run)
             dropped, self._dropped = self._dropped, False
         self._namespace.prepare(execute).clear()
-        if self._interrupts.hit or dropped:
-            ended = Ended("interrupted", 0.0, None)
-        else:
-            ended = await self._run_guarded(execute, run)
-            if (
-                run.settle is not None
-                and not self._interrupts.hit
-                and run.plan - run.executed.keys() - {execute.cell_id}
-            ):
-                await run.settle(run)
-        finished, garbage = self._namespace.commit(execute, ended.outcome, ended.seconds)
+        return dropped or self._interrupts.hit
+
+    def _end(self, execute: Execute, run: Run, ended: Ended) -> None:
+        cell_id, status = execute.cell_id, ended.outcome
+        finished, garbage = self._namespace.commit(execute, status, ended.seconds)
         garbage.clear()
         with self.lock:
             self._now = None
             if ended.execution_count is not None:
-                self._counts[execute.cell_id] = ended.execution_count
-            status: Status = ended.outcome
-            executed = ExecutedCell(cell_id=execute.cell_id, status=status, seconds=ended.seconds)
-            self._note_executed(run, executed, ended.failure)
+                self._counts[cell_id] = ended.execution_count
+            self._note_executed(run, ExecutedCell(cell_id=cell_id, status=status, seconds=ended.seconds), ended.failure)
             left: list[Any] = []
             if self._interrupts.hit:
                 self._interrupts.hit = False  # what was asked for from here on was asked for after the interrupt
                 left += self._step(Interrupted(), run.header)
             left += self._step(finished, run.header)
         left.clear()
-        self._tell_ended()
+        if self._ended:
+            self._tell_ended()
 
-    async def _run_guarded(self, execute: Execute, run: Run) -> Ended:
+    async def _run_awaiting(self, execute: Execute, run: Run, dropped: bool) -> Ended:
+        cell_id = execute.cell_id
+        if dropped or is_immediate(execute.payload):
+            ended = self._run_at_once(execute, run, dropped)
+        else:
+            try:
+                ended = await self._runner.run(cell_id, execute.payload, run.message_for(cell_id))
+            except Exception:
+                logger.exception("cell %s could not be run", cell_id)
+                ended = UNRUN
+            except KeyboardInterrupt:  # the second of two, while the cell's guard was taking the first
+                self._interrupts.armed = False
+                ended = STOPPED
+        more = run.plan - run.executed.keys() - {cell_id}
+        if run.settle is not None and more and not dropped and not self._interrupts.hit:
+            await run.settle(run)
+        return ended
+
+    def _run_at_once(self, execute: Execute, run: Run, dropped: bool) -> Ended:
         """A bug of ours must not leave the machine waiting for a cell that will never end."""
+        if dropped:
+            return STOPPED
         cell_id = execute.cell_id
         try:
-            return await self._runner.run(cell_id, execute.payload, run.message_for(cell_id))
+            return self._runner.run_at_once(cell_id, execute.payload, run.message_for(cell_id))
         except Exception:
             logger.exception("cell %s could not be run", cell_id)
-            return Ended("error", 0.0, None)
-        except KeyboardInterrupt:  # the second of two, while the cell's guard was taking the first
+            return UNRUN
+        except KeyboardInterrupt:  # the second of two, as above
             self._interrupts.armed = False
-            return Ended("interrupted", 0.0, None)
+            return STOPPED
 
     # Under the lock.
 
@@ -287,8 +310,7 @@ class Conductor:
 
     def _step(self, stimulus: Stimulus, header: Header, change: Change | None = None) -> list[Any]:
         step = self.scheduler.step(stimulus)
-        for event in step.events:
-            self._publish(event, header, change)
+        self._publish_all(step.events, header, change)
         garbage: list[Any] = []
         for effect in step.effects:
             match effect:
@@ -300,10 +322,55 @@ class Conductor:
                     assert_never(effect)
         return garbage
 
-    def _publish(self, event: Event, header: Header, change: Change | None) -> None:
+    def _publish_all(self, events: Iterable[Event], header: Header, change: Change | None) -> None:
+        """Statuses and variables of one parent are told together; whatever else happens keeps its place among them."""
+        changes: list[StatusChange] = []
+        variables: dict[str, bool] = {}
+        gathered = header  # what `changes` and `variables` belong to
+        for event in events:
+            if isinstance(event, StatusChanged):
+                run = self._runs.get(event.run_id) if event.run_id is not None else None
+                parent = run.header if run is not None else header
+                if parent is not gathered:
+                    self._tell_gathered(changes, variables, gathered)
+                    gathered = parent
+                changes.append(self._status(event, change))
+            elif isinstance(event, VariablesChanged):
+                if gathered is not header:
+                    self._tell_gathered(changes, variables, gathered)
+                    gathered = header
+                for name in event.written:
+                    variables[name] = True
+                for name in event.removed:
+                    variables[name] = False
+            else:
+                self._tell_gathered(changes, variables, gathered)
+                gathered = header
+                self._publish(event, header, change)
+        self._tell_gathered(changes, variables, gathered)
+
+    def _tell_gathered(self, changes: list[StatusChange], variables: dict[str, bool], parent: Header) -> None:
+        if changes or variables:
+            self._outbox.gather(changes, variables, parent)
+            changes.clear()
+            variables.clear()
+
+    def _status(self, event: StatusChanged, change: Change | None) -> StatusChange:
+        cell_id, status = event.cell_id, event.status
+        if change is not None and status == "stale":
+            change.stale.append(cell_id)
+        return StatusChange(
+            cell_id=cell_id,
+            status=status,
+            version=event.version,
+            run_id=event.run_id,
+            reason=event.reason,
+            seconds=event.seconds,
+            execution_count=self._counts.get(cell_id) if status in TERMINAL else None,
+        )
+
+    def _publish(self, event: Untold, header: Header, change: Change | None) -> None:
         match event:
-            case StatusChanged():
-                self._publish_status(event, header, change)
             case GraphChanged():
                 self._take_graph(event, header, change)
             case RunStarted():
@@ -330,28 +397,8 @@ class Conductor:
             case CellDropped():
                 if change is not None:
                     change.dropped = event
-            case VariablesChanged():
-                self._outbox.variables(event.written, event.removed, header)
             case _:
                 assert_never(event)
-
-    def _publish_status(self, event: StatusChanged, header: Header, change: Change | None) -> None:
-        run = self._runs.get(event.run_id) if event.run_id is not None else None
-        terminal = event.status in ("success", "error", "interrupted")
-        if change is not None and event.status == "stale":
-            change.stale.append(event.cell_id)
-        self._outbox.status(
-            StatusChange(
-                cell_id=event.cell_id,
-                status=event.status,
-                version=event.version,
-                run_id=event.run_id,
-                reason=event.reason,
-                seconds=event.seconds,
-                execution_count=self._counts.get(event.cell_id) if terminal else None,
-            ),
-            run.header if run is not None else header,
-        )
 
     def _take_graph(self, event: GraphChanged, header: Header, change: Change | None) -> None:
         if change is not None:

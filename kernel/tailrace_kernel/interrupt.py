@@ -21,7 +21,8 @@ from typing import Any
 class Interrupts:
     """`hit` is true from the signal until whoever runs cells has taken it (sets it false) or another run begins.
 
-    A signal that finds nothing armed only sets it: whoever arms must look at it next, or the interrupt is lost.
+    A signal that finds nothing armed only sets it: whoever arms must look at it next, or the interrupt is lost. One
+    that comes at rest concerns what was asked for and has not begun: `rest` says who drops that.
     """
 
     def __init__(self, is_cell_file: Callable[[str], bool]) -> None:
@@ -34,6 +35,21 @@ class Interrupts:
         self._main = threading.main_thread().ident
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
+        self._early = False  # a signal came at rest and nobody has taken it
+
+    def rest(self, loop: asyncio.AbstractEventLoop, drop: Callable[[], object]) -> None:
+        """Take signals at rest too, on the main thread; `drop` is then called from the loop."""
+
+        def settle() -> None:
+            if self._early:
+                self._early = False
+                drop()
+
+        def at_rest(_signum: int, _frame: FrameType | None) -> None:
+            self._early = True
+            loop.call_soon_threadsafe(settle)
+
+        signal.signal(signal.SIGINT, at_rest)
 
     def guards(self, function: Callable[..., Any]) -> None:
         """Declare a function that catches KeyboardInterrupt around everything it does while `armed`."""
@@ -57,7 +73,7 @@ class Interrupts:
             yield
             return
         if self._task is None:  # the outermost: what an outer one has not taken yet still counts
-            self.hit = False
+            self.hit, self._early = self._early, False
             self._waiting = None
         self._loop = asyncio.get_running_loop()
         outer, self._task = self._task, asyncio.current_task()

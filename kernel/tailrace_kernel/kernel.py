@@ -21,6 +21,7 @@ from traitlets import Type
 from tailrace_kernel import capture, lifeline, session, sql_magic
 from tailrace_kernel.answer import Call, refusal, reply_type
 from tailrace_kernel.catalogue import Catalogue, ends_silently
+from tailrace_kernel.cell_parent import CellParent
 from tailrace_kernel.conductor import Conductor
 from tailrace_kernel.event_ring import EventRing
 from tailrace_kernel.interrupt import Interrupts
@@ -71,6 +72,11 @@ class TailraceKernel(IPythonKernel):
         self._build_rooms()
         self._add_handlers()
 
+    def start(self) -> None:
+        super().start()
+        if self._is_on_main():
+            self.interrupts.rest(self._main_loop(), lambda: self.conductor.interrupt(None))
+
     def _number_messages(self) -> None:
         """Swap the IOPub socket for the numbering one, on the thread that owns it."""
         swapped = threading.Event()
@@ -94,7 +100,9 @@ class TailraceKernel(IPythonKernel):
         for output in (Outbox.put, Outbox.text, Outbox.wake):
             self.interrupts.shields(output)
         self.outbox.after = self.interrupts.raise_waiting
+        self.outbox.is_hurried = lambda: self.interrupts.hit
         self.shell.interrupts = self.interrupts
+        self._cell_parent = CellParent(self, self.shell)
         self.queries = Queries(names)
         sql_magic.install(self.shell, self.queries, self.catalogue)
         self.conductor = Conductor(
@@ -226,10 +234,10 @@ class TailraceKernel(IPythonKernel):
 
     def _set_cell_parent(self, message: dict[str, Any]) -> None:
         """Outputs, comms and input of what runs now belong to this message."""
-        may_ask = bool(message.get("allow_stdin"))
-        if may_ask is not self._allow_stdin:  # setting a trait costs more than the cell's own lines
+        may_ask = message["allow_stdin"]
+        if may_ask is not self._trait_values.get("_allow_stdin"):  # a trait costs more than the cell's own lines
             self._allow_stdin = may_ask
-        self.set_parent(message.get("ident", []), message, channel="shell")
+        self._cell_parent.set(message)
 
     # Jupyter's own requests, where ipykernel falls short.
 

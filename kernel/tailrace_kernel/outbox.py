@@ -8,8 +8,9 @@ IOPub thread. The lock is re-entrant because a finalizer that prints may run ins
 import logging
 import os
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ LINGER = 0.02  # seconds that text and statuses may wait for company
 MAX_QUEUED = 8 * 2**20  # characters and bytes; a cell that is further ahead waits
 MESSAGE_SIZE = 1024  # bytes that a message takes beside its frames
 WRITER_PATIENCE = 10.0  # seconds a writer waits for the queue to drain
+GLANCE = 0.1  # seconds between two looks at whether a waiting writer is wanted elsewhere
 MAX_TEXT = 2**20  # characters of one stream message
 
 Header = dict[str, Any]
@@ -74,6 +76,7 @@ class Outbox:
     def __init__(self, thread: IOPubThread, session: Session, base_topic: str) -> None:
         self.attached = False
         self.after = _nothing  # called as the last deed of what user code calls
+        self.is_hurried: Callable[[], bool] = lambda: False  # whether a writer must not wait now
         self._thread = thread
         self._session = session
         self._base_topic = base_topic
@@ -139,31 +142,20 @@ class Outbox:
             self._entries.append(_Event(kind, content, parent, f"tailrace.{kind}".encode()))
         self._wake_later()
 
-    def status(self, change: StatusChange, parent: Header) -> None:
-        """Statuses gather in one message until something else is put behind them or LINGER has passed."""
+    def gather(self, changes: Sequence[StatusChange], variables: Mapping[str, bool], parent: Header) -> None:
+        """Statuses, and names that were written (True) or removed (False), leave in one message of each kind when
+        something else is put behind them or LINGER has passed: a cell that says nothing costs no message of its own."""
         if not self.attached:
             return
         with self._lock:
-            self._gathering(parent).changes.append(change)
-        self._wake_later()
-
-    def variables(self, written: Iterable[str], removed: Iterable[str], parent: Header) -> None:
-        """Gathered as statuses are: a cell that says nothing costs no message of its own."""
-        if not self.attached:
-            return
-        with self._lock:
-            variables = self._gathering(parent).variables
-            variables.update(dict.fromkeys(written, True))
-            variables.update(dict.fromkeys(removed, False))
-        self._wake_later()
-
-    def _gathering(self, parent: Header) -> _Statuses:
-        """The last entry if it still gathers for this parent, else a new one; the caller holds the lock."""
-        last = self._entries[-1] if self._entries else None
-        if type(last) is not _Statuses or last.parent is not parent:
-            last = _Statuses(parent)
-            self._entries.append(last)
-        return last
+            last = self._entries[-1] if self._entries else None
+            if type(last) is not _Statuses or last.parent is not parent:
+                last = _Statuses(parent)
+                self._entries.append(last)
+            last.changes.extend(changes)
+            last.variables.update(variables)
+        if not self._timer_pending:
+            self._wake_later()
 
     def wake(self) -> None:
         """Have everything queued sent soon; never waits."""
@@ -198,11 +190,20 @@ class Outbox:
         return not self._thread._stopped or self._thread.thread.is_alive()
 
     def _wait_for_room(self) -> None:
-        self._drained.clear()
+        """A drain that took everything since the caller looked has no reason to come again: nobody waits for it."""
+        with self._lock:
+            if self._queued <= MAX_QUEUED:
+                return
+            self._drained.clear()
         self._wake()
         # Threads of the kernel itself never wait: they answer requests, and drain this queue.
-        if not getattr(threading.current_thread(), "is_pydev_daemon_thread", False):
-            self._drained.wait(WRITER_PATIENCE)
+        if getattr(threading.current_thread(), "is_pydev_daemon_thread", False):
+            return
+        deadline = time.monotonic() + WRITER_PATIENCE
+        while not self._drained.wait(GLANCE) and not self.is_hurried():
+            if time.monotonic() > deadline:
+                log.warning("nobody has taken what is to be published for %.0f s", WRITER_PATIENCE)
+                return
 
     def drain(self) -> None:
         """Pack and send everything queued; on the IOPub thread (or on any, once that thread has ended)."""
@@ -241,13 +242,18 @@ class Outbox:
             self._really_send("variables_changed", content, entry.parent, b"tailrace.variables_changed")
 
     def _really_send(self, kind: str, content: Any, parent: Header, topic: bytes) -> None:
-        if isinstance(content, msgspec.Struct):
-            content = msgspec.to_builtins(content)
         session = self._session
-        body = session.pack(content)
+        body = self._pack_struct(content) if isinstance(content, msgspec.Struct) else session.pack(content)
         header = session.pack(session.msg_header(kind))
         # The signature stays empty here: the numbering wrapper signs once, after it has put the number in.
         self._thread._really_send([topic, DELIM, b"", header, self._pack_parent(parent), b"{}", body])
+
+    def _pack_struct(self, content: msgspec.Struct) -> bytes:
+        try:
+            return msgspec.json.encode(content)
+        except UnicodeEncodeError:  # a cell id may hold a lone surrogate: the session spells it out
+            packed: bytes = self._session.pack(msgspec.to_builtins(content))
+            return packed
 
     def _pack_parent(self, parent: Header) -> bytes:
         known, packed = self._packed_parent

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tailrace_kernel.sql import Connections, Running, SqlResult
     from tailrace_kernel.sql.grid import Grid
 
-CANCEL_PATIENCE = 5.0  # seconds a cancelled statement may take to let go of its connection
+CANCEL_PATIENCE = 0.5  # seconds a reader waits for a cancelled statement to let go; it is chased on after that
 CLOSE_PATIENCE = 1.0  # seconds that the end of the kernel waits for its databases
 
 

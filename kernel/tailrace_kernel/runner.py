@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
+from msgspec import Struct
 
 from tailrace_kernel.catalogue import PythonCell
 from tailrace_kernel.interrupt import Interrupts
@@ -32,8 +33,9 @@ class Failure:
     traceback: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
+    """Made for every cell of a cascade, hence no dataclass."""
+
     outcome: Outcome
     seconds: float
     execution_count: int | None
@@ -83,12 +85,30 @@ class Runner:
         """
         if payload is None:
             return Ended("success", 0.0, None)
+        count, result = self._begin(cell_id, payload, parent)
+        started = time.perf_counter()
+        error = await self._run(cell_id, payload)
+        return self._end(cell_id, payload, count, result, error, time.perf_counter() - started)
+
+    def run_at_once(self, cell_id: str, payload: PythonCell, parent: dict[str, Any]) -> Ended:
+        """As `run`, for a cell of which `is_immediate` is true: nothing in it can be awaited."""
+        count, result = self._begin(cell_id, payload, parent)
+        started = time.perf_counter()
+        self._name(cell_id, payload)
+        # No local name for the error: this frame is in its traceback, and each would keep the other.
+        return self._end(cell_id, payload, count, result, self._run_plain(payload), time.perf_counter() - started)
+
+    def _begin(
+        self, cell_id: str, payload: PythonCell | SqlCell, parent: dict[str, Any]
+    ) -> tuple[int, ExecutionResult | None]:
+        """The result is for those who listen and for a value; most cells of a cascade have neither."""
         shell = self._shell
         self._set_parent(parent)
         count = parent.get("execution_count") or self._next_count()
-        hook, events, callbacks = shell.displayhook, shell.events, shell.events.callbacks
+        hook, events = shell.displayhook, shell.events
+        callbacks = events.callbacks
         hook.count = count
-        result = None  # for those who listen and for a value; most cells of a cascade have neither
+        result = None
         if callbacks["pre_run_cell"] or callbacks["post_run_cell"] or shows(payload):
             result = result_of(cell_id, payload, count)
         if hook.exec_result is not result:
@@ -96,23 +116,38 @@ class Runner:
         events.trigger("pre_execute")
         if result is not None:
             events.trigger("pre_run_cell", result.info)
-        started = time.perf_counter()
-        error = await self._run(cell_id, payload)
-        seconds = time.perf_counter() - started
+        return count, result
+
+    def _end(
+        self,
+        cell_id: str,
+        payload: PythonCell | SqlCell,
+        count: int,
+        result: ExecutionResult | None,
+        error: BaseException | None,
+        seconds: float,
+    ) -> Ended:
+        shell = self._shell
         failure = None
         if error is not None:
             shell._last_traceback = None
             shell.show_failure(error)
             failure = Failure(type(error).__name__, str(error), list(shell._last_traceback or ()))
-        events.trigger("post_execute")
+        events = shell.events
+        callbacks = events.callbacks
+        if callbacks["post_execute"]:
+            events.trigger("post_execute")
         if callbacks["post_run_cell"]:
             result = result or result_of(cell_id, payload, count)  # the cell itself may have begun to listen
             result.error_in_exec = error
             events.trigger("post_run_cell", result)
-        outcome: Outcome = "success"
-        if error is not None:
-            outcome = "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
-        return Ended(outcome, seconds, count, failure)
+        if error is None:
+            return Ended("success", seconds, count)
+        return Ended("interrupted" if isinstance(error, KeyboardInterrupt) else "error", seconds, count, failure)
+
+    def _name(self, cell_id: str, payload: PythonCell) -> None:
+        self._shell.compile.cells[payload.filename] = cell_id
+        self._shell.displayhook.silenced = payload.silent
 
     def _next_count(self) -> int:
         """Past traitlets: to check and announce a number takes longer than a small cell, and nobody observes it."""
@@ -124,8 +159,7 @@ class Runner:
     async def _run(self, cell_id: str, payload: PythonCell | SqlCell) -> BaseException | None:
         if isinstance(payload, SqlCell):
             return await self._run_query(cell_id, payload)
-        self._shell.compile.cells[payload.filename] = cell_id
-        self._shell.displayhook.silenced = payload.silent
+        self._name(cell_id, payload)
         if payload.code is None:
             return self._syntax_error(payload)
         if payload.code.is_async:
@@ -204,6 +238,11 @@ class Runner:
         except (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError) as error:
             return error.with_traceback(None)
         return SyntaxError("this cell cannot be compiled")
+
+
+def is_immediate(payload: Any) -> bool:
+    """Whether the cell runs from its first line to its last without giving way to the loop."""
+    return type(payload) is PythonCell and payload.code is not None and not payload.code.is_async
 
 
 def shows(cell: PythonCell | SqlCell) -> bool:

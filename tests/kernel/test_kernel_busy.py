@@ -133,6 +133,39 @@ def test_an_interrupt_stops_a_run_that_has_not_begun(peer: Peer) -> None:
     assert statuses(peer.iopub, "a")[-1][1] == "interrupted"
 
 
+AT_REST = """
+import os, signal, time
+def is_resting():
+    return getattr(signal.getsignal(signal.SIGINT), "__name__", "") == "at_rest"
+def at_rest(looks):
+    if looks and not is_resting():  # the request that asked for this is not over
+        loop.call_later(0.001, at_rest, looks - 1)
+        return
+    print("resting", is_resting(), flush=True)
+    end = time.monotonic() + 10
+    while get_ipython().kernel.conductor._next is None and time.monotonic() < end:
+        pass
+    os.kill(os.getpid(), signal.SIGINT)
+loop = get_ipython().kernel.io_loop.asyncio_loop
+loop.call_soon(at_rest, 2000)
+"""
+
+
+def test_a_signal_stops_a_run_that_was_accepted_and_has_not_begun(peer: Peer) -> None:
+    peer.register("a", INTERRUPTED["sleep"])
+    peer.reply(peer.send("execute_request", {"code": AT_REST}, "shell"), "shell")
+    peer.until(lambda message: message["type"] == "stream", "the print")
+    assert peer.iopub[-1]["content"]["text"] == "resting True\n"
+    run = peer.send("execute_cells_request", {"cell_ids": ["a"]})
+    peer.reply(run, patience=5)
+    peer.until_idle(run)
+    assert statuses(peer.iopub, "a")[-1] == ("a", "interrupted")
+    assert outputs([message for message in peer.iopub if cell_of(message) == "a"], "a") == []
+    peer.register("a", "print('alive')")
+    peer.run("a")
+    assert outputs(peer.last, "a") == [("stdout", "alive\n")]
+
+
 @pytest.mark.parametrize("kind", ["await", "child task"])
 def test_an_interrupt_of_a_stock_request(peer: Peer, kind: str) -> None:
     msg_id = peer.send("execute_request", {"code": INTERRUPTED[kind]}, "shell")

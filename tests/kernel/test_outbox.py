@@ -1,0 +1,84 @@
+"""The outbox alone, with a thread that takes what is put: a writer that is far ahead waits, and never for nothing."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from ipykernel.iostream import IOPubThread
+from jupyter_client.session import Session
+
+from tailrace_kernel import outbox
+from tailrace_kernel.outbox import Outbox
+
+PUTS = 200
+
+
+class Taker:
+    """Stands for ipykernel's IOPub thread as the outbox sees it; sends nowhere and counts."""
+
+    def __init__(self) -> None:
+        self._events: deque[Callable[[], Any]] = deque()
+        self._event_pipe = self
+        self._stopped = False
+        self._wanted = threading.Semaphore(0)
+        self.sent = 0
+        self.thread = threading.Thread(target=self._take, daemon=True)
+        self.thread.start()
+
+    def send(self, _: bytes) -> None:
+        self._wanted.release()
+
+    def stop(self) -> None:
+        self._events.append(lambda: setattr(self, "_stopped", True))
+        self.send(b"")
+        self.thread.join(10)
+
+    def _take(self) -> None:
+        while not self._stopped:
+            self._wanted.acquire()
+            self._events.popleft()()
+
+    def _really_send(self, _frames: list[bytes], **_: Any) -> None:
+        self.sent += 1
+
+
+def test_a_writer_far_ahead_does_not_wait_for_a_drain_that_is_over(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(outbox, "MAX_QUEUED", 0)
+    monkeypatch.setattr(outbox, "WRITER_PATIENCE", 0.3)
+    taker = Taker()
+    box = Outbox(cast(IOPubThread, taker), Session(), "kernel")
+    with caplog.at_level(logging.WARNING, logger="tailrace_kernel.outbox"):
+        for _ in range(PUTS):
+            box.put([b"frame"])
+        box._wait_for_room()  # as a writer whose entry was taken between its look and its wait
+    taker.stop()
+    assert taker.sent == PUTS
+    assert caplog.records == []
+
+
+def test_a_writer_does_wait_when_nobody_takes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(outbox, "MAX_QUEUED", 0)
+    monkeypatch.setattr(outbox, "WRITER_PATIENCE", 0.0)
+    taker = Taker()
+    held = threading.Event()
+    taker._events.append(lambda: held.wait(10))
+    taker.send(b"")
+    box = Outbox(cast(IOPubThread, taker), Session(), "kernel")
+    with caplog.at_level(logging.WARNING, logger="tailrace_kernel.outbox"):
+        box.put([b"frame"])
+    assert len(caplog.records) == 1
+    hurried = threading.Event()
+    box.is_hurried = lambda: hurried.set() or True  # type: ignore[func-returns-value]
+    monkeypatch.setattr(outbox, "WRITER_PATIENCE", 60.0)
+    box.put([b"frame"])  # returns: an interrupt waits for no room
+    assert hurried.is_set()
+    held.set()
+    taker.stop()
+    assert taker.sent == 2
