@@ -65,6 +65,7 @@ class Client:
         self.id = client_id
         self.name = name
         self.role = role
+        self.cell_id: str | None = None  # the cell its person is on
         self.batch = False
         self.topics: frozenset[str] | None = None
         self.unacked = 0

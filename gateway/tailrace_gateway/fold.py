@@ -40,6 +40,7 @@ from tailrace_protocol.events import (
     RunStarted,
     SessionConnected,
     SessionDisconnected,
+    SessionMoved,
 )
 from tailrace_protocol.objects import Connection, Edge, Input, Kernel, Run
 
@@ -187,7 +188,7 @@ def _fold_notebook(state: NotebookState, event: Event) -> None:
     match event:
         case CommandExecuted() | CommandUndo() | CommandRedo():
             state.revision = max(state.revision, event.revision)
-        case SessionConnected() | SessionDisconnected():
+        case SessionConnected() | SessionDisconnected() | SessionMoved():
             state.clients = event.clients
         case KernelStatus():
             state.kernel = Kernel(state=event.state, pid=event.pid, queue=event.queue, cause=event.kernel_cause)

@@ -48,6 +48,7 @@ from tailrace_protocol.commands import (
     Interrupt,
     MoveCell,
     Ping,
+    Presence,
     Redo,
     RestartKernel,
     RunAll,
@@ -76,6 +77,7 @@ from tailrace_protocol.events import (
     ProjectSaved,
     SessionConnected,
     SessionDisconnected,
+    SessionMoved,
 )
 from tailrace_protocol.limits import MAX_SOCKETS
 from tailrace_protocol.objects import KernelState, Member
@@ -264,8 +266,20 @@ class Notebook:
 
     def _members(self) -> tuple[Member, ...]:
         """Everybody here, once, however many sockets they have."""
-        names = {client.id: client.name for client in self._clients}
-        return tuple(Member(client=client, name=name) for client, name in names.items())
+        members: dict[str, Member] = {}
+        for client in self._clients:
+            known = members.get(client.id)
+            cell_id = client.cell_id or (known.cell_id if known is not None else None)
+            members[client.id] = Member(client=client.id, name=client.name, cell_id=cell_id)
+        return tuple(members.values())
+
+    def _move(self, client: Client, cell_id: str | None) -> None:
+        """Tell everybody on which cell a client is. Raises TailraceError unknown_cell."""
+        if cell_id is not None and cell_id not in self._state.cells:
+            raise TailraceError(ErrorCode.UNKNOWN_CELL, f"There is no cell {cell_id!r}: it may have been deleted.")
+        if client in self._clients and client.cell_id != cell_id:
+            client.cell_id = cell_id
+            self._publish(SessionMoved(client=client.id, clients=self._members()))
 
     # Commands
 
@@ -278,6 +292,9 @@ class Notebook:
                     raise TailraceError(ErrorCode.NOT_SUPPORTED, message)
                 case Subscribe():
                     client.topics = frozenset(command.topics)
+                    self._ack(client, command.id)
+                case Presence():
+                    self._move(client, command.cell_id)
                     self._ack(client, command.id)
                 case StdinReply():
                     self._execution.answer_input(command.cell_id, command.request_id, command.value)

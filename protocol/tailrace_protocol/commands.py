@@ -179,6 +179,12 @@ class Comm(Command, tag="comm", frozen=True, kw_only=True):
     buffers: tuple[bytes, ...] = ()  # base64 in JSON, bin in msgpack
 
 
+class Presence(Command, tag="presence", frozen=True, kw_only=True):
+    """Null: on no cell."""
+
+    cell_id: Cell | None = None
+
+
 class Subscribe(Command, tag="subscribe", frozen=True, kw_only=True):
     topics: tuple[Topic, ...]
 
@@ -193,7 +199,7 @@ class Ping(Command, tag="ping", frozen=True, kw_only=True):
 
 DocumentCommand = CreateCell | CellUpdate | DeleteCell | MoveCell | SetCell | SetNotebook | Undo | Redo
 KernelCommand = RunCell | RunAll | RunStale | Interrupt | RestartKernel | UpdateDbConnection | Save
-Query = Complete | Inspect | VariablePage | TablePage | Schema | StdinReply | Comm | Subscribe | Ping
+Query = Complete | Inspect | VariablePage | TablePage | Schema | StdinReply | Comm | Presence | Subscribe | Ping
 AnyCommand = Attach | DocumentCommand | KernelCommand | Query
 
 COMMANDS: dict[str, type[Command]] = {
@@ -201,6 +207,6 @@ COMMANDS: dict[str, type[Command]] = {
     for struct in (
         Attach, CreateCell, CellUpdate, DeleteCell, MoveCell, SetCell, SetNotebook, RunCell, RunAll, RunStale,
         Interrupt, RestartKernel, UpdateDbConnection, Undo, Redo, Complete, Inspect, VariablePage, TablePage,
-        Schema, StdinReply, Comm, Subscribe, Save, Ping,
+        Schema, StdinReply, Comm, Presence, Subscribe, Save, Ping,
     )
 }  # fmt: skip

@@ -210,6 +210,11 @@ class SessionDisconnected(Event, tag="session:disconnected", frozen=True, kw_onl
     clients: tuple[Member, ...]
 
 
+class SessionMoved(Event, tag="session:moved", frozen=True, kw_only=True):
+    client: str
+    clients: tuple[Member, ...]
+
+
 # project
 
 
@@ -396,6 +401,7 @@ TOPICS: dict[str, str] = {
     "command:executing": "command", "command:executed": "command", "command:failed": "command",
     "command:undo": "command", "command:redo": "command",
     "session:connected": "session", "session:disconnected": "session",
+    "session:moved": "session",
     "project:saved": "project", "project:loaded": "project", "project:changed_on_disk": "project",
     "project:settings": "project", "read_only": "project",
     "kernel_status": "kernel", "input_requested": "kernel", "input_answered": "kernel",
@@ -407,7 +413,8 @@ EVENTS: tuple[type[Event], ...] = (
     CellCreated, CellUpdated, CellDeleted, CellMoved, CellStatus, CellStdout, CellOutput, CellOutputUpdated,
     CellOutputsCleared, CellErrored, NodeCreated, NodeDeleted, NodeLinked, NodeUnlinked, PropertyChanged,
     PropertyDeleted, GraphReplaced, CommandExecuting, CommandExecuted, CommandFailed, CommandUndo, CommandRedo,
-    SessionConnected, SessionDisconnected, ProjectSaved, ProjectLoaded, ProjectChangedOnDisk, NotebookUpdated,
+    SessionConnected, SessionDisconnected, SessionMoved, ProjectSaved, ProjectLoaded, ProjectChangedOnDisk,
+    NotebookUpdated,
     KernelStatus, InputRequested, InputAnswered, RunStarted, RunProgress, RunFinished, DbConnectionUpdated, CommSent,
     ReadOnly,
 )  # fmt: skip

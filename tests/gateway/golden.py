@@ -378,6 +378,7 @@ def sessions() -> Log:
     return [
         ev.SessionConnected(client="ann", name="Ann", role="editor", clients=(ann,)),
         ev.SessionConnected(client="bob", name="Bob", role="viewer", clients=(ann, bob)),
+        ev.SessionMoved(client="ann", clients=(replace(ann, cell_id="b2"), bob)),
         ev.SessionDisconnected(client="ann", clients=(bob,)),
     ]
 

@@ -348,9 +348,17 @@ async def test_rooms_are_isolated(tmp_path: Path) -> None:
 async def test_who_comes_and_goes_is_announced(tmp_path: Path) -> None:
     async with running(tmp_path, FakeKernels()) as gateway, gateway.client("one", name="Ada") as one:
         await one.ready()
-        async with gateway.client("two", name="Lin"):
+        async with gateway.client("two", name="Lin") as two:
             came = await one.event("session:connected", client="two")
             assert came["clients"] == [{"client": "one", "name": "Ada"}, {"client": "two", "name": "Lin"}]
+            assert (await two.reply(await two.send("presence", cellId="nobody")))["code"] == "unknown_cell"
+            await two.send("presence", cellId="a1")
+            moved = await one.event("session:moved", client="two")
+            assert moved["clients"][1] == {"client": "two", "name": "Lin", "cellId": "a1"}
+            await two.reply(await two.send("presence", cellId="a1"))  # the same again is told to nobody
+            await two.send("presence", cellId=None)
+            moved = await one.event("session:moved", client="two")
+            assert moved["clients"][1] == {"client": "two", "name": "Lin"}
         gone = await one.event("session:disconnected", client="two")
         assert gone["clients"] == [{"client": "one", "name": "Ada"}]
 

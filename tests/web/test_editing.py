@@ -68,6 +68,8 @@ def test_create_delete_and_move_appear_in_the_other_tab(open_notebook: Open) -> 
     two.expect_count(3)
     expect(one.cell(2).locator(".cm-content")).to_be_focused()
     expect(two.cell(2).locator(".cm-content")).not_to_be_focused()
+    expect(two.cell(2).get_by_test_id("others")).to_have_text("someone here")
+    expect(one.page.get_by_test_id("others")).to_have_count(0)
     created = two.ids()[2]
     one.cell(2).get_by_role("button", name="Move cell up").click()
     expect(two.cell(1)).to_have_attribute("data-cell-id", created)

@@ -8,6 +8,7 @@ import { duration, reasonOf, type Shown, TYPE_WORDS } from "./cell_state";
 import { useNotebook } from "./context";
 import { type Draft, PAUSE } from "./draft";
 import { Icon } from "./icons";
+import { Others } from "./presence";
 import type { Cell, CellMode, CellType } from "./protocol";
 
 interface HeadProps {
@@ -25,6 +26,7 @@ export function CellHead({ cell, number, draft, state }: HeadProps) {
       <TypeSwitch cell={cell} />
       <Defines names={cell.writes} />
       {cell.mode !== "auto" && <span class="badge">{cell.mode === "manual" ? "Manual" : "Disabled"}</span>}
+      <Others cellId={cell.id} />
       <span class="spacer" />
       <Tools cell={cell} number={number} />
       <Waiting draft={draft} />

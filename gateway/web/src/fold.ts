@@ -155,6 +155,7 @@ class Draft {
         return;
       case "session:connected":
       case "session:disconnected":
+      case "session:moved":
         this.next.clients = event.clients;
         return;
       case "project:saved":

@@ -1,6 +1,6 @@
 /** One open notebook of this tab: joins store, connection, outbox and drafts, and offers the commands a view can give. */
 
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 
 import { type Missed, missed } from "./absence";
 import { announce } from "./announcer";
@@ -26,6 +26,7 @@ export interface CellHandle {
   setText(text: string): void;
 }
 
+const AT_REST = 300; // ms on a cell before others are told
 const DIVERGED_EVERY = 30_000; // ms between two reloads because of a differing hash
 
 const timers: Timers = {
@@ -65,6 +66,7 @@ export class Notebook {
   private readonly settleAt = new Map<string, number>();
   private wantsFocus: { cellId: string; mode: Mode } | undefined;
   private readonly questions = new Map<string, (result: Record<string, unknown> | undefined) => void>();
+  private told: string | undefined; // the cell that everybody believes this tab is on
   private startOver = false;
   private beforeLoss: NotebookState | undefined;
   private divergedAt = -Infinity;
@@ -125,7 +127,20 @@ export class Notebook {
       else this.saveAll();
     });
     addEventListener("pagehide", () => this.saveAll());
+    let cancel = (): void => undefined;
+    effect(() => {
+      const at = this.focused.value;
+      cancel();
+      cancel = timers.after(AT_REST, () => this.tellPlace(at));
+    });
     this.connection.start();
+  }
+
+  /** Others see which cell this tab is on. Not a command to be kept: the next one says it anew. */
+  private tellPlace(cellId: string | undefined): void {
+    const known = cellId !== undefined && this.store.cell(cellId) ? cellId : undefined;
+    const place = known === undefined ? {} : { cellId: known };
+    if (known !== this.told && this.connection.send({ type: "presence", id: randomId(), ...place })) this.told = known;
   }
 
   // Commands
@@ -388,6 +403,8 @@ export class Notebook {
   private live(): void {
     this.refused.value = undefined;
     this.store.flush();
+    this.told = undefined;
+    this.tellPlace(this.focused.peek());
     const before = this.beforeLoss;
     this.beforeLoss = undefined;
     if (before) this.missed.value = missed(before, this.store.now, (id) => this.outbox.codeFor(id) !== undefined);

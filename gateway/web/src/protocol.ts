@@ -192,6 +192,12 @@ export interface Comm {
   buffers?: (string | Uint8Array)[];
 }
 
+export interface Presence {
+  type: "presence";
+  id: string;
+  cellId?: string;
+}
+
 export interface Subscribe {
   type: "subscribe";
   id: string;
@@ -622,6 +628,17 @@ export interface SessionDisconnected {
   clients: Member[];
 }
 
+export interface SessionMoved {
+  type: "session:moved";
+  seq: number;
+  ts: number;
+  notebookId: string;
+  cause?: Cause;
+  hash?: string;
+  client: string;
+  clients: Member[];
+}
+
 export interface ProjectSaved {
   type: "project:saved";
   seq: number;
@@ -902,8 +919,8 @@ export interface Snapshot {
 
 export type Output = StreamOutput | DisplayOutput | ResultOutput | ErrorOutput;
 
-export type Command = Attach | CreateCell | CellUpdate | DeleteCell | MoveCell | SetCell | SetNotebook | RunCell | RunAll | RunStale | Interrupt | RestartKernel | UpdateDbConnection | Undo | Redo | Complete | Inspect | VariablePage | TablePage | Schema | StdinReply | Comm | Subscribe | Save | Ping;
+export type Command = Attach | CreateCell | CellUpdate | DeleteCell | MoveCell | SetCell | SetNotebook | RunCell | RunAll | RunStale | Interrupt | RestartKernel | UpdateDbConnection | Undo | Redo | Complete | Inspect | VariablePage | TablePage | Schema | StdinReply | Comm | Presence | Subscribe | Save | Ping;
 
-export type Event = CellCreated | CellUpdated | CellDeleted | CellMoved | CellStatus | CellStdout | CellOutput | CellOutputUpdated | CellOutputsCleared | CellErrored | NodeCreated | NodeDeleted | NodeLinked | NodeUnlinked | PropertyChanged | PropertyDeleted | GraphReplaced | CommandExecuting | CommandExecuted | CommandFailed | CommandUndo | CommandRedo | SessionConnected | SessionDisconnected | ProjectSaved | ProjectLoaded | ProjectChangedOnDisk | NotebookUpdated | KernelStatus | InputRequested | InputAnswered | RunStarted | RunProgress | RunFinished | DbConnectionUpdated | CommSent | ReadOnly;
+export type Event = CellCreated | CellUpdated | CellDeleted | CellMoved | CellStatus | CellStdout | CellOutput | CellOutputUpdated | CellOutputsCleared | CellErrored | NodeCreated | NodeDeleted | NodeLinked | NodeUnlinked | PropertyChanged | PropertyDeleted | GraphReplaced | CommandExecuting | CommandExecuted | CommandFailed | CommandUndo | CommandRedo | SessionConnected | SessionDisconnected | SessionMoved | ProjectSaved | ProjectLoaded | ProjectChangedOnDisk | NotebookUpdated | KernelStatus | InputRequested | InputAnswered | RunStarted | RunProgress | RunFinished | DbConnectionUpdated | CommSent | ReadOnly;
 
 export type Control = Ack | Error | Pong | Position | Resync | Conflict | Snapshot;
