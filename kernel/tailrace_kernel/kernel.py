@@ -26,7 +26,7 @@ from tailrace_kernel.conductor import Conductor
 from tailrace_kernel.event_ring import EventRing
 from tailrace_kernel.interrupt import Interrupts
 from tailrace_kernel.magics import TailraceMagics
-from tailrace_kernel.numbering import NumberedSocket
+from tailrace_kernel.numbering import SEND_HIGH_WATER, NumberedSocket
 from tailrace_kernel.outbox import Outbox
 from tailrace_kernel.plain_mode import PlainMode
 from tailrace_kernel.queries import Queries
@@ -42,7 +42,6 @@ logger = logging.getLogger(__name__)
 
 SWITCH_INTERVAL = 0.0005  # seconds; a control request waits for the GIL this long, throughput does not notice
 STOCK_SWITCH_INTERVAL = 0.005
-SEND_HIGH_WATER = 100_000  # messages a slow subscriber may be behind; the stock 1,000 loses output and `idle`
 SWAP_TIMEOUT = 5.0  # seconds for the IOPub thread to take its new socket
 
 

@@ -28,6 +28,7 @@ from tailrace_protocol.kernel_messages import RegisterCellRequest
 Mode = Literal["on", "off", "lazy"]
 SETTLE = 0.03  # seconds
 MAX_CELL_ID = 512  # characters; VS Code sends the address of the cell's document
+NAMED = 5  # cells named in one line
 Message = dict[str, Any]
 
 
@@ -114,10 +115,19 @@ class PlainMode:
             asked = self.arrive(message)
         await self._conductor.drive(until=asked.run)
         self._asked.pop(message["header"]["msg_id"], None)
+        self._tell_of_others(asked)
         failure = asked.run.failures.get(asked.cell_id)
         if failure is None and asked.cell_id not in asked.run.executed:
             failure = self._not_run(asked)
         return failure, self._counts.get(message["header"]["msg_id"]) or self._show_input(message)
+
+    def _tell_of_others(self, asked: Asked) -> None:
+        """Cells of another client have no place in this frontend: what they showed is under the cell that was run."""
+        others = [cell_id for cell_id in asked.run.executed if cell_id not in self._requests]
+        if others:
+            named = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
+            text = f"tailrace: also ran {named}, which this frontend has not run itself\n"
+            self._outbox.standard("stream", {"name": "stderr", "text": text}, asked.request["header"])
 
     def abort(self, message: Message) -> None:
         """The request is answered `aborted`: what has not run of it will not."""

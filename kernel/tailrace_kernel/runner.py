@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
+from IPython.display import publish_display_data
 from msgspec import Struct
 
 from tailrace_kernel.catalogue import PythonCell
@@ -88,7 +89,9 @@ class Runner:
         count, result = self._begin(cell_id, payload, parent)
         started = time.perf_counter()
         error = await self._run(cell_id, payload)
-        return self._end(cell_id, payload, count, result, error, time.perf_counter() - started)
+        ended = self._end(cell_id, payload, count, result, error, time.perf_counter() - started)
+        self._show_payloads(parent)
+        return ended
 
     def run_at_once(self, cell_id: str, payload: PythonCell, parent: dict[str, Any]) -> Ended:
         """As `run`, for a cell of which `is_immediate` is true: nothing in it can be awaited."""
@@ -96,7 +99,20 @@ class Runner:
         started = time.perf_counter()
         self._name(cell_id, payload)
         # No local name for the error: this frame is in its traceback, and each would keep the other.
-        return self._end(cell_id, payload, count, result, self._run_plain(payload), time.perf_counter() - started)
+        ended = self._end(cell_id, payload, count, result, self._run_plain(payload), time.perf_counter() - started)
+        self._show_payloads(parent)
+        return ended
+
+    def _show_payloads(self, parent: dict[str, Any]) -> None:
+        """An execute_request takes them in its reply; whoever asked otherwise gets them as outputs of the cell."""
+        if parent["header"].get("msg_type") == "execute_request":
+            return
+        for payload in self._shell.take_payloads():
+            match payload.get("source"):
+                case "page":
+                    publish_display_data(payload["data"])
+                case "ask_exit":
+                    print("exit() was called: this kernel ends now.", file=sys.stderr)
 
     def _begin(
         self, cell_id: str, payload: PythonCell | SqlCell, parent: dict[str, Any]

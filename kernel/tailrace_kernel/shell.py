@@ -116,6 +116,19 @@ class TailraceShell(ZMQInteractiveShell):
             return
         super().showtraceback(exc_tuple, *args, **options)
 
+    def show_usage_error(self, exc: BaseException) -> None:
+        """An error output, as of any other failure; IPython writes a line to stderr and the cell looks well."""
+        self._showtraceback(type(exc), exc, [f"{type(exc).__name__}: {exc}"])
+
+    def take_payloads(self) -> list[dict[str, Any]]:
+        """What would go into an execute_reply beside the outputs: pages of help, wishes to exit."""
+        manager = self.payload_manager
+        if manager is None or not manager._payload:
+            return []
+        payloads: list[dict[str, Any]] = manager.read_payload()
+        manager.clear_payload()
+        return payloads
+
     def forget_failure(self) -> None:
         """Let go of the frames of the last failure, which `%debug` looks at, and of all they hold."""
         for name in ("last_type", "last_value", "last_traceback", "last_exc"):

@@ -175,3 +175,24 @@ def test_the_magic_switches_and_explains(notebook: Notebook) -> None:
     notebook.take()
     notebook.run("a", "w = 3")
     assert ("b", "stream", "3\n") in notebook.take()
+
+
+def test_a_reader_without_a_place_in_the_frontend_is_named_in_the_cell_that_was_run(notebook: Notebook) -> None:
+    notebook.peer.register("elsewhere", "seen = far")
+    notebook.run("a", "far = 1")
+    told = [text for cell, kind, text in notebook.take() if (cell, kind) == ("a", "stream")]
+    assert told == ["tailrace: also ran elsewhere, which this frontend has not run itself\n"]
+    notebook.run("b", "near = 1")
+    assert not [each for each in notebook.take() if each[1] == "stream"]
+
+
+@pytest.mark.parametrize("code", ["%nosuchmagic", "%%nosuchmagic\nx", "%tailrace nonsense"])
+def test_a_magic_that_cannot_be_called_is_an_error_of_its_cell(notebook: Notebook, code: str) -> None:
+    reply = notebook.run("a", code)
+    assert (reply["status"], reply["ename"]) == ("error", "UsageError")
+    assert [(cell, text) for cell, kind, text in notebook.take() if kind == "error"] == [("a", "UsageError")]
+
+
+def test_help_is_in_the_reply_of_a_cell_that_was_run(notebook: Notebook) -> None:
+    (page,) = notebook.run("a", "print?")["payload"]
+    assert "Prints the values" in page["data"]["text/plain"]

@@ -1,8 +1,10 @@
 """Our requests against a kernel process, by a peer that knows only pyzmq and the wire."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import zmq
 
 from tests.kernel.kernel_client import Peer, RunningKernel, outputs, running_kernel, statuses
 
@@ -253,3 +255,51 @@ def test_listeners_of_ipython_hear_of_every_cell(peer: Peer) -> None:
     peer.run("quiet", mode="single")
     heard = [("listen", 0, None, False), ("plain", 1, None, False), ("shown", 2, 2, False), ("broken", 3, None, True)]
     assert outputs(peer.last, "quiet") == [("stdout", f"{heard}\n")]
+
+
+def test_help_and_unknown_magics_are_outputs_of_their_cells(peer: Peer) -> None:
+    peer.register("help", "print?")
+    peer.register("magic", "%nosuchmagic")
+    peer.run("help")
+    ((kind, data),) = outputs(peer.last, "help")
+    assert kind == "display_data"
+    assert "Prints the values" in data["text/plain"]
+    peer.run("magic")
+    ((kind, error),) = outputs(peer.last, "magic")
+    assert (kind, error["ename"]) == ("error", "UsageError")
+
+
+def test_a_cell_that_ends_the_kernel_says_so(tmp_path: Path) -> None:
+    with running_kernel(tmp_path) as kernel:
+        peer = Peer(kernel)
+        try:
+            peer.register("end", "exit()")
+            peer.run("end")
+            assert outputs(peer.last, "end") == [("stderr", "exit() was called: this kernel ends now.\n")]
+            assert kernel.process.wait(10) == 0
+        finally:
+            peer.close()
+
+
+DISPLAYS = 20_000
+
+
+def test_a_client_that_reads_late_loses_none_of_many_displays(kernel: RunningKernel, peer: Peer) -> None:
+    """With ZeroMQ's mark of 1,000 at both ends some 18,000 are dropped, the end of the run among them."""
+    with zmq.Context() as context, context.socket(zmq.SUB) as late:
+        late.linger = 0
+        late.subscribe(b"")
+        late.connect(kernel.address("iopub"))
+        assert late.poll(10_000)  # its welcome
+        code = f"for number in range({DISPLAYS}):\n    display({{'text/plain': str(number)}}, raw=True)"
+        peer.register("flood", code)
+        peer.run("flood")
+        shown = [message for message in peer.last if message["type"] == "display_data"]
+        came = ended = 0
+        while not ended and late.poll(10_000):
+            frames = late.recv_multipart()
+            came += b'"display_data"' in frames[3]
+            ended += b"run_finished" in frames[0]
+    assert [int(message["content"]["data"]["text/plain"]) for message in shown] == list(range(DISPLAYS))
+    assert (came, ended) == (DISPLAYS, 1)
+    peer.iopub.clear()
