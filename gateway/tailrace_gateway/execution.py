@@ -269,7 +269,8 @@ class Execution:
         self._deferred.append(lambda _: self._pendings.arrived("restarted"))
 
     def end(self, message: str) -> None:
-        """No kernel until somebody restarts it; check first with `check_restart`."""
+        """No kernel until somebody restarts it. Raises TailraceError busy_restarting."""
+        self.check_restart()
         old, self._talk = self._talk, None
         self._life += 1
         self._die(TailraceError(ErrorCode.KERNEL_DEAD, message))

@@ -51,6 +51,21 @@ class Inbox:
     def put(self, work: Work | Submitted) -> None:
         self._queue.put_nowait(work)
 
+    async def done(self, work: Callable[[], None]) -> None:
+        """Returns when this work has been done. Raises what it raises."""
+        outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def do() -> None:
+            try:
+                work()
+            except TailraceError as error:
+                outcome.set_exception(error)
+            else:
+                outcome.set_result(None)
+
+        self.put(do)
+        await outcome
+
     async def settle(self) -> None:
         """Returns when everything that is in the inbox now has been done."""
         await self._queue.join()

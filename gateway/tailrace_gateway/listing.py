@@ -10,13 +10,14 @@ from tailrace_gateway.notebook import Notebook
 
 def listed(entry: Found, notebook: Notebook | None) -> dict[str, Any]:
     """`kernel` is null while the notebook is closed; `memory` in bytes while a kernel's process lives."""
-    pid = notebook.kernel_pid if notebook is not None else None
+    kernel = notebook.kernel if notebook is not None else None
+    pid = kernel.pid if kernel is not None and kernel.state != "dead" else None
     return {
         "id": entry.id,
         "name": entry.name,
         "path": entry.shown,
         "modified": entry.modified,
-        "kernel": notebook.kernel_state if notebook is not None else None,
+        "kernel": kernel.state if kernel is not None else None,
         "memory": resident(pid) if pid is not None else None,
         "clients": notebook.clients if notebook is not None else 0,
     }

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from tailrace_gateway.blobs import Blobs
 from tailrace_gateway.cell_ids import same_cells
-from tailrace_gateway.clients import Client
+from tailrace_gateway.clients import Client, members
 from tailrace_gateway.conversation import Reply
 from tailrace_gateway.document import Applied, Refused, commit, step
 from tailrace_gateway.durability import Durability
@@ -80,7 +80,7 @@ from tailrace_protocol.events import (
     SessionMoved,
 )
 from tailrace_protocol.limits import MAX_SOCKETS
-from tailrace_protocol.objects import KernelState, Member
+from tailrace_protocol.objects import Kernel
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,13 @@ class Notebook:
         self._durability = Durability(self._state, kept.journal, self._publish, self.post)
         self._pendings = PendingTable(self._publish, lambda: self._state.revision, asyncio.get_running_loop().time)
         self._execution = Execution(
-            self._state, self._publish, self.post, kernels, self._pendings, blobs.keep, self._outputs_settled
+            self._state,
+            self._publish,
+            self.post,
+            kernels,
+            self._pendings,
+            blobs.keep,
+            self._outputs_settled,
         )
         self._saving = Saving(
             kept,
@@ -155,29 +161,12 @@ class Notebook:
         return self._state.saved.file_hash if self._state.saved is not None else None
 
     @property
-    def kernel_state(self) -> KernelState:
-        return self._state.kernel.state
-
-    @property
-    def kernel_pid(self) -> int | None:
-        """The kernel's process, while there is one."""
-        return self._state.kernel.pid if self._state.kernel.state != "dead" else None
+    def kernel(self) -> Kernel:
+        return self._state.kernel
 
     async def stop_kernel(self) -> None:
         """End the kernel; the notebook stays open and can start another. Raises TailraceError busy_restarting."""
-        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def end() -> None:
-            try:
-                self._execution.check_restart()
-                self._execution.end("The kernel was stopped from the list of notebooks.")
-            except TailraceError as error:
-                ended.set_exception(error)
-            else:
-                ended.set_result(None)
-
-        self.post(end)
-        await ended
+        await self._inbox.done(lambda: self._execution.end("The kernel was stopped from the list of notebooks."))
 
     async def export(self, kind: str) -> tuple[bytes, str]:
         """Bytes and content type of the notebook of this moment. Raises TailraceError not_supported."""
@@ -253,7 +242,9 @@ class Notebook:
         client.begin(missed, self._stream.seq)
         self._clients.append(client)
         self._metrics.attached(client.id)
-        self._publish(SessionConnected(client=client.id, name=client.name, role=client.role, clients=self._members()))
+        self._publish(
+            SessionConnected(client=client.id, name=client.name, role=client.role, clients=members(self._clients))
+        )
         if self._conflicts:  # found when the notebook was opened, before there was anybody to tell
             self._publish(ProjectChangedOnDisk(conflicts=self._conflicts))
             self._conflicts = ()
@@ -262,16 +253,7 @@ class Notebook:
     def _leave(self, client: Client) -> None:
         if client in self._clients:
             self._clients.remove(client)
-            self._publish(SessionDisconnected(client=client.id, clients=self._members()))
-
-    def _members(self) -> tuple[Member, ...]:
-        """Everybody here, once, however many sockets they have."""
-        members: dict[str, Member] = {}
-        for client in self._clients:
-            known = members.get(client.id)
-            cell_id = client.cell_id or (known.cell_id if known is not None else None)
-            members[client.id] = Member(client=client.id, name=client.name, cell_id=cell_id)
-        return tuple(members.values())
+            self._publish(SessionDisconnected(client=client.id, clients=members(self._clients)))
 
     def _move(self, client: Client, cell_id: str | None) -> None:
         """Tell everybody on which cell a client is. Raises TailraceError unknown_cell."""
@@ -279,7 +261,7 @@ class Notebook:
             raise TailraceError(ErrorCode.UNKNOWN_CELL, f"There is no cell {cell_id!r}: it may have been deleted.")
         if client in self._clients and client.cell_id != cell_id:
             client.cell_id = cell_id
-            self._publish(SessionMoved(client=client.id, clients=self._members()))
+            self._publish(SessionMoved(client=client.id, clients=members(self._clients)))
 
     # Commands
 
@@ -288,8 +270,7 @@ class Notebook:
         try:
             match command:
                 case Attach() | Ping() | Comm():
-                    message = "This gateway does not carry this frame yet."
-                    raise TailraceError(ErrorCode.NOT_SUPPORTED, message)
+                    raise TailraceError(ErrorCode.NOT_SUPPORTED, "This gateway does not carry this frame yet.")
                 case Subscribe():
                     client.topics = frozenset(command.topics)
                     self._ack(client, command.id)
