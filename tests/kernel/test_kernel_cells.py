@@ -63,7 +63,7 @@ def test_widgets_speak_from_a_cascaded_cell_and_are_answered(peer: Peer) -> None
     assert (cell_of(opened), opened["content"]["data"]) == ("b", {"start": 1})
     comm_id = opened["content"]["comm_id"]
     peer.send("comm_msg", {"comm_id": comm_id, "data": {"n": 42}}, "shell")
-    peer.until(lambda message: message["type"] == "stream" and message["content"]["text"] == "heard 42\n", "the answer")
+    peer.until(lambda message: message["type"] == "stream" and "42" in message["content"]["text"], "the answer")
 
 
 def test_input_is_refused_in_a_cascaded_cell_with_a_reason(peer: Peer) -> None:
