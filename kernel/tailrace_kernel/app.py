@@ -14,6 +14,7 @@ from traitlets import Type
 from tailrace_kernel.kernel import TailraceKernel
 
 MAX_PART = 128 * 2**20  # bytes of one frame of a message; a peer that sends more is disconnected
+SEND_HIGH_WATER = 100_000  # messages a slow subscriber may be behind; the stock 1,000 loses output and `idle`
 
 
 class TailraceApp(IPKernelApp):
@@ -37,8 +38,14 @@ class TailraceApp(IPKernelApp):
             self.log.setLevel(level)
 
     def _bind_socket(self, s: Any, port: int) -> int:
-        """The bound must be set before binding; it holds for connections made after."""
+        """Bounds must be set before binding: a connection gets those of that moment.
+
+        ZeroMQ would take a new mark for the connections there are, and crashes in its own thread when one of them is
+        being closed just then.
+        """
         s.maxmsgsize = MAX_PART
+        if s.type == zmq.XPUB:
+            s.sndhwm = SEND_HIGH_WATER
         bound: int = super()._bind_socket(s, port)
         return bound
 

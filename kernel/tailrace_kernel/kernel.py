@@ -26,7 +26,7 @@ from tailrace_kernel.conductor import Conductor
 from tailrace_kernel.event_ring import EventRing
 from tailrace_kernel.interrupt import Interrupts
 from tailrace_kernel.magics import TailraceMagics
-from tailrace_kernel.numbering import SEND_HIGH_WATER, NumberedSocket
+from tailrace_kernel.numbering import NumberedSocket
 from tailrace_kernel.outbox import Outbox
 from tailrace_kernel.plain_mode import PlainMode
 from tailrace_kernel.queries import Queries
@@ -82,7 +82,6 @@ class TailraceKernel(IPythonKernel):
 
         def swap() -> None:
             socket = self.iopub_thread.socket
-            socket.sndhwm = SEND_HIGH_WATER
             socket.xpub_verbose = True  # every client is welcomed, not only the first of its topic
             self.iopub_thread.socket = NumberedSocket(socket, self._wire, self.ring)
             swapped.set()

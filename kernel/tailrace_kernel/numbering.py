@@ -12,7 +12,6 @@ from jupyter_client.session import DELIM, Session
 
 from tailrace_kernel.event_ring import EventRing
 
-SEND_HIGH_WATER = 100_000  # messages a slow subscriber may be behind; the stock 1,000 loses output and `idle`
 CACHED_PARENTS = 256  # parent headers whose cell and run are remembered
 
 
@@ -34,8 +33,6 @@ class NumberedSocket:
         at = parts.index(DELIM)
         cell_id, run_id = self._of_parent(parts[at + 3])
         parts[at + 4] = _stamp(parts[at + 4], self._ring.last_seq + 1, cell_id, run_id)
-        if b'"iopub_welcome"' in parts[at + 2]:
-            self._socket.sndhwm = SEND_HIGH_WATER  # ZeroMQ takes it for those connected, not for who comes after it
         parts[at + 1] = self._session.sign(parts[at + 2 : at + 6])
         self._ring.add(tuple(parts))
         return self._socket.send_multipart(parts, copy=options.get("copy", True))

@@ -186,3 +186,14 @@ def test_garbage_on_stdin_is_no_answer(peer: Peer, kernel: RunningKernel) -> Non
         line.sendall(b"\x00\x07garbage")
         msg_id = peer.send("execute_request", {"code": "1 + 1", "allow_stdin": True}, "shell")
         assert peer.reply(msg_id, "shell")["content"]["status"] == "ok"
+
+
+def test_clients_that_come_and_go_while_a_cell_prints(peer: Peer, kernel: RunningKernel) -> None:
+    peer.register("talk", "while True: print('word', flush=True)")
+    run = peer.send("execute_cells_request", {"cell_ids": ["talk"]})
+    peer.until(lambda message: message["type"] == "stream", "the first word")
+    for _ in range(60):
+        Peer(kernel).close()
+    peer.ask("interrupt_request")
+    assert peer.reply(run)["content"]["executed"][0]["status"] == "interrupted"
+    assert kernel.process.poll() is None
