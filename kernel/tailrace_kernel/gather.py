@@ -184,7 +184,8 @@ class Gather:
             for writer in writers:
                 record = records[writer]
                 if record.outcome == "success" and name in record.given:
-                    if record.spent and name in record.spent:
+                    edited = record.own_stale and not state.rules.edited_not_pulled
+                    if edited or (record.spent and name in record.spent):
                         self.pull(writer, name, cell, entry)
                         break
                     if name not in record.passed:

@@ -347,7 +347,7 @@ class Graph:
         if self._callable and not self._callable.keys().isdisjoint(watched):
             reads, writes, changes = self._with_calls(cell, reads, writes, changes)
             watched = watched | reads
-        if changes:
+        if changes and self.rules.imports_exempt:
             reads, writes, changes = self._without_imports(cell, reads, writes, changes)
         self._take(cell, reads, writes, changes)
         self._watch(cell, watched)

@@ -175,7 +175,7 @@ class Scheduler:
 
     def _set(self, stimulus: SettingsChanged) -> None:
         if stimulus.lazy is not None:
-            self.state.lazy = stimulus.lazy
+            self.state.lazy = stimulus.lazy and self.state.rules.lazy
         if stimulus.cutoff is not None:
             self.state.cutoff = stimulus.cutoff
 

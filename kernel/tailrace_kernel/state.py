@@ -207,6 +207,7 @@ class State:
             for writer in self.graph.writers.get(name, ()):
                 if self.records[writer].spent:
                     cells[writer] = None
+                    cells.update(dict.fromkeys(self.freshness.spenders(writer, name)))
         return self.freshness.update(cells)
 
     def let_go(self, name: str, cell: str) -> None:
@@ -226,7 +227,7 @@ class State:
 
     def off(self, cell: str) -> bool:
         """Whether the cell is disabled or depends on one that is."""
-        if not self.disabled:
+        if not self.disabled or not self.rules.disabled:
             return False
         known = self._off
         work = [cell]
