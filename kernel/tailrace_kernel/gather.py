@@ -106,7 +106,7 @@ class Gather:
         entry = state.agenda.entries.get(cell)
         if entry is None:
             entry = Entry(runs.copy(), reason, named, must, root, follow)
-            state.agenda.add(cell, state.graph.rank(cell), entry)
+            state.agenda.add(cell, entry)
             if not self._runs_now(cell):
                 state.show(state.records[cell], "queued", reason, runs[0].id)
             self._grown.append(cell)
@@ -159,7 +159,8 @@ class Gather:
                 continue
             if entry.follow:
                 self._descend(cell, entry)
-                self._collect_owed(cell, entry)
+                if self._state.freshness.owed:
+                    self._collect_owed(cell, entry)
             self._ascend(cell, entry)
 
     def _descend(self, cell: str, entry: Entry) -> None:

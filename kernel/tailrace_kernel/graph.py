@@ -143,6 +143,9 @@ class Graph:
         ranks = self._ordered.rank
         return (ranks.get(cell) or self.places.at[cell]) if ranks else self.places.at[cell]
 
+    def ranked(self, cells: Iterable[str]) -> list[str]:
+        return sorted(cells, key=self.rank if self._ordered.rank else self.places.at.__getitem__)
+
     def edges(self) -> list[KernelEdge]:
         return [self.edge(w, c, names) for c in self.places for w, names in self.preds[c].items()]
 

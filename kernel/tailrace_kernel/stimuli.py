@@ -277,3 +277,6 @@ class Plan(Struct, frozen=True, kw_only=True):
     levels: tuple[tuple[str, ...], ...]
     reasons: dict[str, KernelReason]
     expected_seconds: float | None = None
+    seconds: dict[str, float] = {}  # what each cell took at its last run
+    made_again: tuple[str, ...] = ()  # cells that run only because what they gave was changed in place or let go
+    made_again_seconds: float | None = None

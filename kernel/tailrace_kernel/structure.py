@@ -217,7 +217,7 @@ def start(state: State, gather: Gather, run: Run, reason: KernelReason) -> None:
     here = len(state.events)
     state.agenda.runs[run.id] = run
     gather.name(run, run.cells, reason=reason, follow=run.mode != "single" and not state.lazy)
-    plan = tuple(sorted(run.waiting, key=state.graph.rank))
+    plan = tuple(state.graph.ranked(run.waiting))
     known = [state.records[cell].seconds for cell in plan]
     expected = sum(s for s in known if s is not None) if plan and None not in known else None
     state.events.insert(

@@ -131,7 +131,7 @@ class Turns:
         agenda.take(cell)
         if not state.rules.coalescing and len(entry.runs) > 1:
             rest, entry.runs = entry.runs[1:], entry.runs[:1]
-            agenda.add(cell, graph.rank(cell), Entry(rest, entry.reason, entry.named, True, False, False))
+            agenda.add(cell, Entry(rest, entry.reason, entry.named, True, False, False))
         agenda.counts[cell] = agenda.counts.get(cell, 0) + 1
         record.held = None
         if state.then:
