@@ -83,7 +83,7 @@ class Endings:
         return changed
 
     def _owners_behind(self, names: frozenset[str]) -> list[str]:
-        """Cells with a spent version of a name whose last writer may be another one since this run, and who spent it."""
+        """Owners of a spent version of a name whose last writer may be another one since this run, and its spenders."""
         state, found = self._state, list[str]()
         for name in names:
             for writer in state.graph.writers.get(name, ()):
