@@ -169,11 +169,19 @@ class Gather:
         for reader in tuple(state.graph.succs[cell]):
             if entry.root:
                 self._reach(reader, cell, entry, root=True)
-            elif records[reader].fresh and records[reader].outcome == "success":
+            elif records[reader].outcome == "success" and (records[reader].fresh or self._waits_only(records[reader])):
                 self._reach(reader, cell, entry, root=False)
         if entry.root and state.rules.readers_then:
             for reader in tuple(state.then.get(cell, ())):
                 self._reach(reader, cell, entry, root=True)
+
+    def _waits_only(self, record: Record) -> bool:
+        """Stale for no other reason than that pending cells are: a change was edited, and its version is made again."""
+        if record.own_stale:
+            return False
+        records, entries = self._state.records, self._state.agenda.entries
+        inputs = (*record.inputs.values(), *record.late_inputs.values())
+        return all(records[w].fresh or w in entries for consulted in inputs for w, _ in consulted if w != record.id)
 
     def _ascend(self, cell: str, entry: Entry) -> None:
         """Pull what was never computed or is spent; the turn of the cell looks again."""

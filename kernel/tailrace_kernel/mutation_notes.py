@@ -43,9 +43,9 @@ class MutationNotes:
 
     def _after(self, result: ExecutionResult) -> None:
         watch, self._watch = self._watch, None
-        cell_id = result.info.cell_id
-        if watch is None or cell_id is None:
+        if watch is None or result.info is None or result.info.cell_id is None:
             return
+        cell_id = result.info.cell_id
         for name in watch.changed(self._changed(cell_id)):
             sys.stderr.write(warning(cell_id, name, self._owners[name]))
 

@@ -76,6 +76,8 @@ def inside(value: Any, kind: type, limit: int) -> Iterator[Any]:
         items = kind_iter(value, kind)
     elif kind is LIST_ITERATOR:
         items = value.__reduce__()[1][:1]
+    elif kind.__module__ == "numpy" and kind.__name__ == "ndarray":
+        items = () if value.base is None else (value.base,)  # a view
     else:
         items = ()
     for index, item in enumerate(items):
