@@ -1,4 +1,4 @@
-"""The one pending set, and the runs that wait for its cells. Knows no values and no graph: ranks are given to it."""
+"""The one pending set, and the runs that wait for its cells. Knows no values, and of the graph only cells' ranks."""
 
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
@@ -40,22 +40,23 @@ class Entry:
 
 
 class Agenda:
-    def __init__(self) -> None:
+    def __init__(self, rank: Callable[[str], int]) -> None:
+        self._rank = rank
         self.entries: dict[str, Entry] = {}
         self.runs: dict[str, Run] = {}
         self.counts: dict[str, int] = {}  # runs of each cell since the pending set was last empty
         self.stuck: dict[str, KernelReason] = {}  # cells that cannot run in this cascade
         self._heap: list[tuple[int, str]] = []
 
-    def add(self, cell: str, rank: int, entry: Entry) -> None:
+    def add(self, cell: str, entry: Entry) -> None:
         self.entries[cell] = entry
-        heappush(self._heap, (rank, cell))
+        heappush(self._heap, (self._rank(cell), cell))
         for run in entry.runs:
             run.waiting.add(cell)
 
-    def sort_anew(self, rank: Callable[[str], int]) -> None:
+    def sort_anew(self) -> None:
         """After a change of the graph."""
-        self._heap = [(rank(cell), cell) for cell in self.entries]
+        self._heap = [(self._rank(cell), cell) for cell in self.entries]
         heapify(self._heap)
 
     def first(self) -> str | None:

@@ -35,6 +35,7 @@ class Endings:
             and not (finished.unbound or finished.kept or finished.touched or finished.copied or finished.shared)
             and not (finished.recalled or finished.found or state.forks)
             and not (record.kept or record.spent or record.passed or record.direct or record.spends or record.learned)
+            and not record.missed
         )
 
     def _take_plain(self, running: Running, finished: CellFinished) -> list[str]:
@@ -57,7 +58,7 @@ class Endings:
         if finished.found:
             writes = writes | finished.found
         ok = finished.outcome == "success"
-        self._renew(record, finished)
+        doubtful = self._renew(record, finished)
         record.outcome = finished.outcome
         record.ran_code = running.code
         record.inputs, record.late_inputs = running.inputs, running.late_inputs
@@ -68,6 +69,7 @@ class Endings:
         record.passed = frozenset(passed) if unbound else NOTHING
         removed = self._show_names(record, writes, unbound, ok=ok)
         judged = self._spend(running, finished) if changes_objects(record, finished) else []
+        judged += doubtful
         if record.passed != running.passed_before or not running.had_run:
             judged += self._owners_behind(writes)
         certain = running.edits == state.edits and not judged
@@ -81,20 +83,24 @@ class Endings:
         return changed
 
     def _owners_behind(self, names: frozenset[str]) -> list[str]:
-        """Cells with a spent version of a name whose last writer may be another one since this run."""
-        records, writers = self._state.records, self._state.graph.writers
-        return [w for name in names for w in writers.get(name, ()) if name in records[w].spent]
+        """Owners of a spent version of a name whose last writer may be another one since this run, and its spenders."""
+        state, found = self._state, list[str]()
+        for name in names:
+            for writer in state.graph.writers.get(name, ()):
+                if name in state.records[writer].spent:
+                    found += [writer, *state.freshness.spenders(writer, name)]
+        return found
 
-    def _renew(self, record: Record, finished: CellFinished) -> None:
+    def _renew(self, record: Record, finished: CellFinished) -> list[str]:
+        """Its versions are new ones; returns cells to judge anew."""
         state = self._state
         kept = {name: record.generation_of(name) for name in finished.kept} if finished.kept else {}
         record.generation += 1
-        record.kept = kept
-        if record.spent:
-            state.freshness.renew(record)
+        record.kept, record.missed = kept, frozenset()
         if state.forks:
             for name in record.given:
                 state.forks.pop((name, record.id), None)
+        return state.freshness.renew(record) if record.spent else []
 
     def _show_names(
         self, record: Record, writes: frozenset[str], unbound: frozenset[str], *, ok: bool
@@ -161,17 +167,21 @@ class Endings:
         graph = state.graph
         before = graph.learned.get(cell, NOTHING)
         if not (finished.shared or before or finished.found):
-            record.learned = NOTHING
+            record.learned, record.missed = NOTHING, frozenset()
             return []
         at = graph.places.at
         own = graph.reach[cell].binds | (graph.changes[cell] - before) | (running.writes - before - finished.unbound)
         found: dict[str, str] = {}
+        missed = set()
         for name, writer in finished.shared:
             owner = writer or state.shown.by.get(name)
-            if owner is None or name in own or name in finished.rebound or owner not in at or at[owner] >= at[cell]:
+            if owner is None or name in own or owner not in at or (name, owner) in finished.rebound:
                 continue
-            if state.freshness.provider(cell, name) == owner:
+            if at[owner] < at[cell] and state.freshness.provider(cell, name) == owner:
                 found[name] = owner
+            else:
+                missed.add((name, owner))
+        record.missed = frozenset(missed)
         names = record.learned = frozenset(found) | finished.found
         touched: list[str] = []
         if names != before:
@@ -244,13 +254,14 @@ class Endings:
             code="upstream_failed", request=run_id, names=(name,), from_cells=(writer,), message=evalue
         )
         gone = state.shown.lost(record)
-        self._renew(record, CellFinished(cell_id=cell, outcome="error"))
+        doubtful = self._renew(record, CellFinished(cell_id=cell, outcome="error"))
         state.forget_readers(record)
         record.outcome, record.ran_code, record.held = "error", record.code, None
         record.inputs = survey.inputs
         record.late_inputs = state.freshness.inputs(state.graph.later[cell])
         record.given, record.unbound, record.passed = state.graph.writes[cell], NOTHING, NOTHING
         changed = state.freshness.replaced(record, certain=False)
+        changed += [c for c in state.freshness.update(doubtful) if c not in changed]
         state.events.append(UpstreamFailed(cell, run_id, evalue, (name,), (writer,)))
         state.show(record, "error", reason, run_id)
         if gone:

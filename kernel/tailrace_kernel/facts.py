@@ -4,7 +4,7 @@ Pure data. A *name* is a string in one of two spaces that cannot collide: a Pyth
 `connection:table` (a colon is in no identifier). Source of the terms: DESIGN.md §3, "Four kinds of write".
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import CodeType
@@ -32,7 +32,8 @@ class Diagnostic:
     names: tuple[str, ...] = ()
 
 
-Place = int | str  # 0 the receiver of a method, 1 and on the arguments, or a keyword
+Place = int | str  # 0 the receiver of a method, 1 and on the arguments, or a keyword; "**" any other keyword
+MAX_PLACES = 16  # positional arguments that are followed through `*`
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,17 @@ class Hand:
 
 
 @dataclass(frozen=True, slots=True)
+class Pass:
+    """What is given to `method` at `place` is handed on to a call of `callee`, or of its method, at another place."""
+
+    method: str
+    place: Place
+    callee: str
+    to_method: str
+    to_place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class CallEffects:
     """What code does when it is *called*: it happens at the place of whoever uses the name it is bound to."""
 
@@ -56,22 +68,38 @@ class CallEffects:
     alters: frozenset[tuple[str, Place]] = frozenset()  # (method or "", which of its arguments it changes in place)
     relays: frozenset[tuple[str, str]] = frozenset()  # (method, method that it calls on the same object)
     hands: frozenset[Hand] = frozenset()
+    passes: frozenset[Pass] = frozenset()
 
 
-def alters(found: Iterable[CallEffects], method: str, place: Place) -> bool:
-    """Whether such a call changes what it is given there, by itself or by other methods of its object."""
-    every = tuple(found)
-    todo, seen = [method], {method}
+Known = Callable[[str], Iterable[CallEffects]]  # what calling a name does, as far as that is known
+
+
+def handed_on(
+    found: Iterable[CallEffects], method: str, place: Place, known: Known
+) -> dict[tuple[str, str, Place], bool]:
+    """Where an object goes that is given to such a call: (callee, method, place) → whether it is changed there.
+
+    The callee "" is the call itself, and other methods of its object.
+    """
+    bodies = {"": tuple(found)}
+    went: dict[tuple[str, str, Place], bool] = {}
+    todo = [("", method, place)]
     while todo:
-        here = todo.pop()
-        if any((here, place) in does.alters for does in every):
-            return True
-        if place != 0:
-            return False
-        more = {to for does in every for caller, to in does.relays if caller == here} - seen
-        seen |= more
-        todo.extend(more)
-    return False
+        callee, here, at = todo.pop()
+        if (callee, here, at) in went:
+            continue
+        every = bodies[callee] if callee in bodies else bodies.setdefault(callee, tuple(known(callee)))
+        places = {at, "**"} if isinstance(at, str) else {at}
+        went[callee, here, at] = any((here, place) in does.alters for does in every for place in places)
+        for does in every:
+            todo += [(callee, to, 0) for caller, to in does.relays if at == 0 and caller == here]
+            todo += [(p.callee, p.to_method, p.to_place) for p in does.passes if p.method == here and p.place in places]
+    return went
+
+
+def alters(found: Iterable[CallEffects], method: str, place: Place, known: Known) -> bool:
+    """Whether such a call changes what it is given there, by itself or by what it hands it on to."""
+    return any(handed_on(found, method, place, known).values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,10 +54,19 @@ class Freshness:
         if record.ran_code is None or record.code != record.ran_code:
             return False
         graph = self._graph
-        if self.inputs(graph.bound[cell]) != record.inputs:
+        if self.inputs(graph.bound[cell]) != record.inputs or (record.missed and self._shares_more(record)):
             return False
         later = graph.later[cell]
         return (self.inputs(later) if later else {}) == record.late_inputs
+
+    def _shares_more(self, record: Record) -> bool:
+        """Whether a name is bound above now that the run would have found to share what it changed."""
+        at = self._graph.places.at
+        here = at[record.id]
+        return any(
+            at[owner] < here and self.provider(record.id, name) == owner
+            for name, owner in record.missed & record.spends
+        )
 
     def update(self, cells: Iterable[str]) -> list[str]:
         """Judge these cells anew, and whoever follows; returns those whose answer changed, in rank order."""
@@ -155,9 +164,9 @@ class Freshness:
 
     # Spent versions
 
-    def is_spent(self, writer: str, name: str) -> bool:
-        record = self._records[writer]
-        return bool(record.spent) and name in record.spent
+    def spenders(self, writer: str, name: str) -> list[str]:
+        """Cells that are there still."""
+        return [by for by in self._records[writer].spent.get(name, ()) if by in self._records]
 
     def spend(self, writer: str, name: str, by: str) -> None:
         if not self._rules.spent:
@@ -167,14 +176,17 @@ class Freshness:
         if by != LET_GO:
             self._records[by].spends |= {(name, writer)}
 
-    def renew(self, record: Record) -> None:
-        """The cell gives new versions, or is gone: its old ones are spent no more."""
-        for name, spenders in record.spent.items():
-            for by in spenders:
-                if by in self._records:
-                    self._records[by].spends -= {(name, record.id)}
+    def renew(self, record: Record) -> list[str]:
+        """The cell gives new versions, or is gone: its old ones are spent no more. Returns cells to judge anew."""
+        doubtful = []
+        for name in record.spent:
+            for by in self.spenders(record.id, name):
+                self._records[by].spends -= {(name, record.id)}
+                if self._records[by].missed:
+                    doubtful.append(by)
         record.spent.clear()
         self.owed.pop(record.id, None)
+        return doubtful
 
     def changes_still(self, cell: str) -> bool:
         """Whether the cell still changes, in place, the very versions its last run changed."""

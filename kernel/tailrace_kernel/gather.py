@@ -106,7 +106,7 @@ class Gather:
         entry = state.agenda.entries.get(cell)
         if entry is None:
             entry = Entry(runs.copy(), reason, named, must, root, follow)
-            state.agenda.add(cell, state.graph.rank(cell), entry)
+            state.agenda.add(cell, entry)
             if not self._runs_now(cell):
                 state.show(state.records[cell], "queued", reason, runs[0].id)
             self._grown.append(cell)
@@ -159,7 +159,8 @@ class Gather:
                 continue
             if entry.follow:
                 self._descend(cell, entry)
-                self._collect_owed(cell, entry)
+                if self._state.freshness.owed:
+                    self._collect_owed(cell, entry)
             self._ascend(cell, entry)
 
     def _descend(self, cell: str, entry: Entry) -> None:
@@ -168,11 +169,19 @@ class Gather:
         for reader in tuple(state.graph.succs[cell]):
             if entry.root:
                 self._reach(reader, cell, entry, root=True)
-            elif records[reader].fresh and records[reader].outcome == "success":
+            elif records[reader].outcome == "success" and (records[reader].fresh or self._waits_only(records[reader])):
                 self._reach(reader, cell, entry, root=False)
         if entry.root and state.rules.readers_then:
             for reader in tuple(state.then.get(cell, ())):
                 self._reach(reader, cell, entry, root=True)
+
+    def _waits_only(self, record: Record) -> bool:
+        """Stale for no other reason than that pending cells are: a change was edited, and its version is made again."""
+        if record.own_stale:
+            return False
+        records, entries = self._state.records, self._state.agenda.entries
+        inputs = (*record.inputs.values(), *record.late_inputs.values())
+        return all(records[w].fresh or w in entries for consulted in inputs for w, _ in consulted if w != record.id)
 
     def _ascend(self, cell: str, entry: Entry) -> None:
         """Pull what was never computed or is spent; the turn of the cell looks again."""
@@ -184,7 +193,8 @@ class Gather:
             for writer in writers:
                 record = records[writer]
                 if record.outcome == "success" and name in record.given:
-                    if record.spent and name in record.spent:
+                    edited = record.own_stale and not state.rules.edited_not_pulled
+                    if edited or (record.spent and name in record.spent):
                         self.pull(writer, name, cell, entry)
                         break
                     if name not in record.passed:

@@ -5,11 +5,12 @@ Pure and incremental: an edit touches the cells that share a name with it. Knows
 
 import builtins
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
-from tailrace_kernel.facts import NOTHING, CallEffects, alters
+from tailrace_kernel.calls import Calls, Writers
+from tailrace_kernel.facts import NOTHING, CallEffects
 from tailrace_kernel.order import Ordered, in_order
 from tailrace_kernel.places import Places
 from tailrace_kernel.reach import Reach, is_table, union
@@ -19,7 +20,6 @@ from tailrace_protocol.kernel_messages import KernelEdge
 BUILTINS = frozenset(dir(builtins))
 MAX_ROUNDS = 16  # evaluations of one cell in one change; only call-time effects that undo each other need more
 EMPTY = Reach()
-Writers = tuple[str, ...]  # nearest first: the last one surely gives the name
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,7 @@ class Graph:
         self.succs: dict[str, dict[str, None]] = {}
         self.cycles: tuple[tuple[str, ...], ...] = ()
         self.blocked: frozenset[str] = frozenset()
-        self._exports: dict[str, dict[str, frozenset[CallEffects]]] = {}
-        self._callable: dict[str, int] = {}  # name → how many cells give it something to call
+        self._calls = Calls()
         self._watched: dict[str, frozenset[str]] = {}
         self._below: dict[str, int] = {}  # cell → place of the lowest cell it reads from below
         self.possible: dict[str, frozenset[str]] = {}  # opaque cell → names it is not seen to read
@@ -94,9 +93,10 @@ class Graph:
         self._unindex(cell, self.writes[cell])
         self._watch(cell, NOTHING)
         self._export(cell, {})
+        self._calls.of.pop(cell)
         for writer in self.preds[cell]:
             self.succs[writer].pop(cell, None)
-        for table in (self.reach, self.reads, self.writes, self.changes, self.bound, self.later, self._exports):
+        for table in (self.reach, self.reads, self.writes, self.changes, self.bound, self.later):
             table.pop(cell)
         for other in (self.learned, self._below, self._watched, self._dirty, self._opaque, self._stars, self.possible):
             other.pop(cell, None)
@@ -143,6 +143,9 @@ class Graph:
         ranks = self._ordered.rank
         return (ranks.get(cell) or self.places.at[cell]) if ranks else self.places.at[cell]
 
+    def ranked(self, cells: Iterable[str]) -> list[str]:
+        return sorted(cells, key=self.rank if self._ordered.rank else self.places.at.__getitem__)
+
     def edges(self) -> list[KernelEdge]:
         return [self.edge(w, c, names) for c in self.places for w, names in self.preds[c].items()]
 
@@ -156,7 +159,7 @@ class Graph:
         self.reach[cell] = facts
         self.reads[cell], self.writes[cell], self.changes[cell] = facts.reads, NOTHING, facts.changes
         self.bound[cell], self.later[cell], self.preds[cell], self.succs[cell] = {}, {}, {}, {}
-        self._exports[cell] = {}
+        self._calls.of[cell] = {}
         self._before[cell] = {}
         if facts.star:
             self._stars[cell] = None
@@ -301,7 +304,7 @@ class Graph:
     def _forget_calls(self, cells: Iterable[str]) -> None:
         """Inside a cycle call-time effects could hold each other up after their cause is gone: find them anew."""
         for cell in cells:
-            if self._exports.get(cell):
+            if self._calls.of.get(cell):
                 self._export(cell, {})
                 self._dirty[cell] = None
 
@@ -344,50 +347,28 @@ class Graph:
         elif cell in self._opaque:
             del self._opaque[cell], self.possible[cell]
         watched = reads | facts.later if facts.later else reads
-        if self._callable and not self._callable.keys().isdisjoint(watched):
-            reads, writes, changes = self._with_calls(cell, reads, writes, changes)
+        calls = self._calls
+        if calls.names and not calls.names.keys().isdisjoint(watched):
+            reads, writes, changes = calls.used(facts, reads, writes, changes, self._writers_of(cell, writes))
             watched = watched | reads
-        if changes:
+        if changes and self.rules.imports_exempt:
             reads, writes, changes = self._without_imports(cell, reads, writes, changes)
         self._take(cell, reads, writes, changes)
         self._watch(cell, watched)
         self._bind(cell)
-        if facts.calls or facts.carries or (changes and self._callable) or self._exports[cell]:
-            self._export(cell, self._exported(cell))
+        if facts.calls or facts.carries or (changes and calls.names) or calls.of[cell]:
+            writers_of = self._writers_of(cell, self.writes[cell])
+            self._export(cell, calls.exported(facts, self.changes[cell], writers_of))
         self._touched.add(cell)
+
+    def _writers_of(self, cell: str, own: frozenset[str]) -> Callable[[str], Writers]:
+        return lambda name: self._candidates(cell, name, own)
 
     def _names_above(self, cell: str) -> frozenset[str]:
         """What an opaque cell may read: all that is written above it."""
         at, own = self.places.at, self.reach[cell].binds
         here = at[cell]
         return frozenset(name for name, writers in self.writers.items() if at[writers[0]] < here) - own
-
-    def _with_calls(
-        self, cell: str, reads: frozenset[str], writes: frozenset[str], changes: frozenset[str]
-    ) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-        """What the functions do that the cell uses happens in the cell; it calls none through learned names."""
-        todo = list(self.reach[cell].reads)
-        seen = set(todo)
-        more_reads, more_changes, more_writes = set(reads), set(changes), set(writes)
-        hands, known = set(self.reach[cell].hands), dict[str, list[CallEffects]]()
-        while todo:
-            name = todo.pop()
-            if name not in self._callable:
-                continue
-            for writer in self._candidates(cell, name, writes):
-                for does in self._exports[writer].get(name, ()):
-                    more_reads |= does.reads | does.changes | does.may_bind
-                    more_changes |= does.changes
-                    more_writes |= does.changes | does.may_bind
-                    hands |= does.hands
-                    known.setdefault(name, []).append(does)
-                    new = does.reads - seen
-                    seen |= new
-                    todo.extend(new)
-        given = {h.name for h in hands if h.callee in known and alters(known[h.callee], h.method, h.place)}
-        if given:
-            more_reads, more_writes, more_changes = more_reads | given, more_writes | given, more_changes | given
-        return frozenset(more_reads), frozenset(more_writes), frozenset(more_changes)
 
     def _without_imports(
         self, cell: str, reads: frozenset[str], writes: frozenset[str], changes: frozenset[str]
@@ -456,37 +437,8 @@ class Graph:
         else:
             self._below.pop(cell, None)
 
-    def _exported(self, cell: str) -> dict[str, frozenset[CallEffects]]:
-        """What using each name that the cell gives does: its functions, those it carries on, those it changed."""
-        facts = self.reach[cell]
-        out: dict[str, set[CallEffects]] = {name: {does} for name, does in facts.calls.items()}
-        for name, carried in facts.carries.items():
-            for carry in carried:
-                found = self._given(cell, carry.name)
-                out.setdefault(name, set()).update(d for d in found if d.makes_callables or not carry.by_call)
-        for name in self.changes[cell]:
-            if name in self._callable:
-                out.setdefault(name, set()).update(self._given(cell, name))
-        return {name: frozenset(does) for name, does in out.items() if does}
-
-    def _given(self, cell: str, name: str) -> set[CallEffects]:
-        if name not in self._callable:
-            return set()
-        writers = self._candidates(cell, name, self.writes[cell])
-        return {does for writer in writers for does in self._exports[writer].get(name, ())}
-
     def _export(self, cell: str, new: dict[str, frozenset[CallEffects]]) -> None:
-        old = self._exports[cell]
-        if new == old:
-            return
-        for name in old:
-            self._callable[name] -= 1
-            if not self._callable[name]:
-                del self._callable[name]
-        for name in new:
-            self._callable[name] = self._callable.get(name, 0) + 1
-        self._exports[cell] = new
-        self._touch([name for name in old.keys() | new.keys() if old.get(name) != new.get(name)])
+        self._touch(self._calls.replace(cell, new))
 
     def _delta(self, was: frozenset[str]) -> Delta:
         added, removed = [], []

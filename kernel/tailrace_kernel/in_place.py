@@ -30,8 +30,13 @@ FUNCTIONS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("next", "anext", "setattr", "delattr"), (0,)),
     **dict.fromkeys(("heappush", "heappop", "heapify", "heapreplace", "heappushpop"), (0,)),
     **dict.fromkeys(("shuffle", "insort", "insort_left", "insort_right", "setitem", "delitem"), (0,)),
+    **dict.fromkeys(("iadd", "isub", "imul", "ior", "iand", "ixor", "iconcat"), (0,)),
+    **dict.fromkeys(("redirect_stdout", "redirect_stderr"), (0,)),
     **dict.fromkeys(("copyto", "putmask", "place", "fill_diagonal", "put_along_axis"), (0,)),
 }
+
+# keyword → the calls in which it names what they write to; None: any
+WRITTEN_KEYWORDS: dict[str, str | None] = {"out": None, "file": "print"}
 
 # Besides the builtin ones: types whose methods, taken from the type (`deque.append(x, 1)`), get the object first.
 CONTAINER_TYPES = frozenset({"deque", "OrderedDict", "defaultdict", "Counter"})

@@ -7,10 +7,11 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 
 from tailrace_kernel.conductor import Conductor
+from tailrace_kernel.mutation_notes import MutationNotes
 from tailrace_kernel.plain_mode import PlainMode
 from tailrace_kernel.shell import TailraceShell
 
-USAGE = "%tailrace on | off | lazy | graph | why CELL"
+USAGE = "%tailrace on | off | lazy | graph | why CELL | mutations [on | off]"
 
 
 @magics_class
@@ -19,11 +20,12 @@ class TailraceMagics(Magics):
         super().__init__(shell)
         self._plain_mode = plain_mode
         self._conductor = conductor
+        self._mutations = MutationNotes(shell, conductor)
 
     @line_magic
     def tailrace(self, line: str) -> None:
         """`on`: running a cell runs its readers. `lazy`: it marks them. `off`: an ordinary kernel. `graph`: the edges.
-        `why CELL`: the last statuses of a cell and their reasons."""
+        `why CELL`: the last statuses of a cell and their reasons. `mutations`: warn of changes that no table knows."""
         match line.split():
             case ["on" | "off" | "lazy" as mode]:
                 self._plain_mode.mode = mode
@@ -32,6 +34,9 @@ class TailraceMagics(Magics):
                 self._print_graph()
             case ["why", cell_id]:
                 self._print_story(cell_id)
+            case ["mutations"] | ["mutations", "on" | "off"] as words:
+                self._mutations.listen(on=words[-1] != "off")
+                print(f"tailrace {'warns' if words[-1] != 'off' else 'does not warn'} of changes it cannot follow")
             case _:
                 raise UsageError(USAGE)
 

@@ -1,6 +1,6 @@
 """What a request would run, found without running anything and without changing the machine."""
 
-from tailrace_kernel.agenda import Entry, Run
+from tailrace_kernel.agenda import Agenda, Entry, Run
 from tailrace_kernel.gather import Gather
 from tailrace_kernel.state import State
 from tailrace_kernel.stimuli import Plan
@@ -8,11 +8,19 @@ from tailrace_protocol.kernel_messages import KernelReason
 from tailrace_protocol.objects import RunMode
 
 
+class TrialAgenda(Agenda):
+    """Nobody asks it for its first cell."""
+
+    def add(self, cell: str, entry: Entry) -> None:
+        self.entries[cell] = entry
+
+
 class Trial(State):
     """The machine's state behind glass: shares graph and records, shows nothing, has its own pending set."""
 
     def __init__(self, state: State) -> None:
         super().__init__(state.rules)
+        self.agenda = TrialAgenda(state.graph.rank)
         self.graph, self.records, self.freshness = state.graph, state.records, state.freshness
         self.then, self.lazy, self.disabled = state.then, state.lazy, state.disabled
 
@@ -35,26 +43,43 @@ def plan_of(state: State, named: tuple[str, ...], mode: RunMode) -> Plan:
     TrialGather(trial).name(run, named, reason=KernelReason(code="requested"), follow=follow)
     entries = trial.agenda.entries
     graph = state.graph
-    order = tuple(sorted((c for c in entries if c not in graph.blocked), key=graph.rank))
-    known = [state.records[cell].seconds for cell in order]
-    seconds = [s for s in known if s is not None]
+    order = tuple(graph.ranked(entries.keys() - graph.blocked if graph.blocked else entries))
+    records = state.records
+    seconds = {cell: took for cell in order if (took := records[cell].seconds) is not None}
+    again = tuple(cell for cell in order if entries[cell].reason.code == "made_again")
     return Plan(
         order=order,
         levels=levels(state, order),
         reasons={cell: without_request(entries[cell]) for cell in order},
-        expected_seconds=sum(seconds) if seconds and len(seconds) == len(known) else None,
+        expected_seconds=total(order, seconds),
+        seconds=seconds,
+        made_again=again,
+        made_again_seconds=total(again, seconds),
     )
+
+
+def total(cells: tuple[str, ...], seconds: dict[str, float]) -> float | None:
+    """None when one of them has never run, or there are none."""
+    if not cells or any(cell not in seconds for cell in cells):
+        return None
+    return sum(seconds[cell] for cell in cells)
 
 
 def levels(state: State, order: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     """Groups of cells that need nothing of each other, in the order they could start."""
     depth: dict[str, int] = {}
     found: list[list[str]] = []
+    preds = state.graph.preds
     for cell in order:
-        depth[cell] = 1 + max((depth[w] for w in state.graph.preds[cell] if w in depth), default=-1)
-        if depth[cell] == len(found):
+        here = 0
+        for writer in preds[cell]:
+            above = depth.get(writer, -1)
+            if above >= here:
+                here = above + 1
+        depth[cell] = here
+        if here == len(found):
             found.append([])
-        found[depth[cell]].append(cell)
+        found[here].append(cell)
     return tuple(tuple(group) for group in found)
 
 

@@ -4,12 +4,12 @@ import ast
 from collections.abc import Callable, Iterable
 
 from tailrace_kernel import in_place
-from tailrace_kernel.facts import CallEffects, Place
+from tailrace_kernel.facts import MAX_PLACES, CallEffects, Place
 from tailrace_kernel.ipython_magics import MagicCall, magic_call
 from tailrace_kernel.python_names import BUILTINS, Names, called
 from tailrace_kernel.python_scopes import ScopeKind, block_bindings, defaults, target_names
 from tailrace_kernel.python_state import join
-from tailrace_kernel.python_values import NO_CARRIES, UNKNOWN, Value, either
+from tailrace_kernel.python_values import NO_CARRIES, UNKNOWN, Value, either, merge_calls
 
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
@@ -56,7 +56,7 @@ class Expressions:
 
     def use(self, node: ast.expr) -> Value:
         value = self.value(node)
-        if value.calls is not None:
+        if value.calls is not None and not isinstance(node, ast.Attribute):
             self.names.use(value)
         return value
 
@@ -88,7 +88,17 @@ class Expressions:
         return self.names.load(node.id)
 
     def _attribute(self, node: ast.Attribute) -> Value:
-        return self.use(node.value)
+        """`add = x.append`: calling it will change `x`."""
+        value = self.use(node.value)
+        if node.attr not in in_place.METHODS:
+            return value
+        outside = frozenset(name for name in value.same if "@" not in name)
+        if isinstance(node.value, ast.Name) and self.names.scope.variable(node.value.id).is_global:
+            outside |= {node.value.id}
+        if not outside:
+            return value
+        changing = CallEffects(changes=outside)
+        return Value(value.same, value.parts, merge_calls((value.calls, changing)), value.carries)
 
     def _subscript(self, node: ast.Subscript) -> Value:
         value = self.value(node.value)
@@ -239,7 +249,9 @@ class Expressions:
             if isinstance(argument, ast.Attribute) and argument.attr in in_place.METHODS:  # `map(x.append, more)`
                 self.change(argument.value, value)
         for keyword in node.keywords:
-            if keyword.arg == "out" and not isinstance(keyword.value, ast.Constant):
+            if keyword.arg not in in_place.WRITTEN_KEYWORDS or isinstance(keyword.value, ast.Constant):
+                continue
+            if in_place.WRITTEN_KEYWORDS[keyword.arg] in (None, name):
                 self.change(keyword.value, self.value(keyword.value))
         for position in in_place.FUNCTIONS.get(name, ()):
             if position < len(node.args) and not isinstance(node.args[position], ast.Starred):
@@ -260,6 +272,7 @@ class Expressions:
             given.append((0, node.func.value, receiver))
         for place, (argument, value) in enumerate(zip(node.args, arguments, strict=True), 1):
             if isinstance(argument, ast.Starred):
+                given += [(at, argument, value) for at in range(place, MAX_PLACES)]
                 break
             given.append((place, argument, value))
         given += [(k.arg, k.value, keywords[k.arg]) for k in node.keywords if k.arg is not None]

@@ -1,9 +1,10 @@
 """The moves a block makes on variables: load, bind, delete, change, call. Keeps state and record; knows no syntax."""
 
 import builtins
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
-from tailrace_kernel.facts import NOTHING, CallEffects, Carry, Hand, Place, alters
+from tailrace_kernel.facts import NOTHING, CallEffects, Carry, Hand, Pass, Place, handed_on
 from tailrace_kernel.python_scopes import Scope, Variable
 from tailrace_kernel.python_state import Record, State
 from tailrace_kernel.python_values import UNKNOWN, Value, either, merge_calls
@@ -117,13 +118,13 @@ class Names:
                 self._call(known.calls, seen)
         for name in effects.changes:
             known = self.state.values.get(name, UNKNOWN)
-            own = NOTHING if name in self.state.bound else frozenset((name,))
+            own = NOTHING if name in self.state.bound or "@" in name else frozenset((name,))
             self.change(Value(known.same | own), None)
             self.record.changed |= own
         self.record.hands |= effects.hands
         for hand in effects.hands:
-            does = self.state.values.get(hand.callee, UNKNOWN).calls
-            if does is not None and hand.name not in self.state.bound and alters((does,), hand.method, hand.place):
+            does = self.known(hand.callee)
+            if does and hand.name not in self.state.bound and self._goes(does, hand.method, hand.place, (hand.name,)):
                 self.change(Value(frozenset((hand.name,))), hand.name)
         for name in effects.may_bind:
             self.record.stored.add(name)
@@ -131,16 +132,31 @@ class Names:
             self.state.gone.discard(name)
             self.state.values[name] = either((self.state.values.get(name, UNKNOWN), Value()))
 
+    def known(self, name: str) -> tuple[CallEffects, ...]:
+        """What calling a name of this very block does."""
+        does = self.state.values.get(name, UNKNOWN).calls
+        return () if does is None else (does,)
+
     def hand(self, callee: Value, method: str, place: Place, given: Value) -> bool:
         """An object is handed to a call; returns whether that is known to change it."""
         record = self.record
-        if place == 0 and any(0 in self.parameters.get(key, ()) for key in given.same):
+        own = {mine for key in given.same for mine in self.parameters.get(key, ())}
+        if place == 0 and 0 in own:
             record.relays.add((self.method, method))
         outside = [name for name in given.same if "@" not in name]
-        for carry in callee.carries if outside else ():
+        for carry in callee.carries if outside or own else ():
             if (method or not carry.by_call) and carry.name not in BUILTINS:
                 record.hands.update(Hand(carry.name, method, place, name) for name in outside)
-        return callee.calls is not None and alters((callee.calls,), method, place)
+                record.passes.update(Pass(self.method, mine, carry.name, method, place) for mine in own)
+        return callee.calls is not None and self._goes((callee.calls,), method, place, outside)
+
+    def _goes(self, does: tuple[CallEffects, ...], method: str, place: Place, outside: Iterable[str]) -> bool:
+        """Whether objects given to such a call are changed there; where they go outside, the graph will know."""
+        went = handed_on(does, method, place, self.known)
+        for callee, to_method, to_place in went:
+            if callee and callee not in self.state.bound:
+                self.record.hands.update(Hand(callee, to_method, to_place, name) for name in outside)
+        return any(went.values())
 
     def define(self, effects: CallEffects) -> None:
         """A function or class came to be. In a function body what it does counts as done by that body."""
@@ -155,13 +171,21 @@ class Names:
         record = self.record
         return CallEffects(
             frozenset(record.reads),
-            frozenset(name for name in record.changes if "@" not in name),
+            frozenset(name for name in record.changes if "@" not in name or self.scope.encloses(name)),
             frozenset(record.stored | record.deleted),
             record.makes_callables,
             self._alters(),
             frozenset(record.relays),
             frozenset(record.hands),
+            self._passes(),
         )
+
+    def _passes(self) -> frozenset[Pass]:
+        """As `_alters`: a constructor hands on what it is given, but for the new object itself."""
+        if self.method not in ("__init__", "__call__"):
+            return frozenset(self.record.passes)
+        kept = (p for p in self.record.passes if p.place != 0 or self.method == "__call__")
+        return frozenset(replace(p, method="") for p in kept)
 
     def _alters(self) -> frozenset[tuple[str, Place]]:
         """The parameters whose objects the body changes; what a constructor does to its arguments, the class does."""

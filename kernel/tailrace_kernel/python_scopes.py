@@ -75,6 +75,16 @@ class Scope:
             own, scope = False, scope.parent
         return Variable(name, True)
 
+    def encloses(self, key: str) -> bool:
+        """Whether the variable belongs to a function around this one."""
+        number = key.rpartition("@")[2]
+        scope = self.parent
+        while scope is not None:
+            if scope.kind is ScopeKind.FUNCTION and str(scope.number) == number:
+                return True
+            scope = scope.parent
+        return False
+
     def assignment_scope(self) -> "Scope":
         """Where `:=` binds: comprehensions hand it on to the block around them."""
         scope = self

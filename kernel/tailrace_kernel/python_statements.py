@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tailrace_kernel import ipython_magics
-from tailrace_kernel.facts import CallEffects, Diagnostic, Effect, Place
+from tailrace_kernel.facts import CallEffects, Diagnostic, Effect
 from tailrace_kernel.ipython_syntax import to_python
 from tailrace_kernel.python_expressions import Expressions, root_name
 from tailrace_kernel.python_names import Attempt, Names, called, class_value
+from tailrace_kernel.python_parameters import FunctionNode, gathering_places, places, type_parameters
 from tailrace_kernel.python_patterns import is_irrefutable, match_pattern
 from tailrace_kernel.python_scopes import (
     Scope,
@@ -30,8 +31,6 @@ MAX_MAGIC_DEPTH = 5  # a cell magic's body may hold a cell magic
 MAX_FINALS = 4  # `finally` inside `finally`: each is walked for success and for failure, deeper ones for both at once
 MAX_MORE_ROUNDS = 3  # through a loop's body; one less in each loop inside
 LAZY_ANNOTATIONS = sys.version_info >= (3, 14)
-
-FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 @dataclass(slots=True)
@@ -194,7 +193,7 @@ class Statements:
         """`type X[T] = …` (3.12): the value is evaluated when somebody asks for it."""
         target, value = getattr(node, "name"), getattr(node, "value")  # noqa: B009  absent from 3.11's types
         lazy = ast.Lambda(ast.arguments([], [], None, [], [], None, []), value)
-        effects = self._body_effects(lazy, [*_type_parameters(node)])
+        effects = self._body_effects(lazy, [*type_parameters(node)])
         self.names.define(effects)
         self.names.bind(target.id, Value(calls=effects))
 
@@ -359,7 +358,7 @@ class Statements:
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         decorators = [self.expressions.use(decorator) for decorator in node.decorator_list]
         self.expressions.use_all(defaults(node.args))
-        parameters = _type_parameters(node)
+        parameters = type_parameters(node)
         scope = self._enter_type_scope(parameters)
         for annotation in annotations(node) if not self.lazy_annotations else ():
             self.expressions.value(annotation)
@@ -372,7 +371,7 @@ class Statements:
     def _class(self, node: ast.ClassDef) -> None:
         names = self.names
         decorators = [self.expressions.use(decorator) for decorator in node.decorator_list]
-        outer = self._enter_type_scope(_type_parameters(node))
+        outer = self._enter_type_scope(type_parameters(node))
         bases = either([self.expressions.value(base) for base in node.bases])  # a subclass calls nothing yet
         self.expressions.use_all(keyword.value for keyword in node.keywords)
         names.made.append([])
@@ -402,8 +401,11 @@ class Statements:
         inner = Names(scope, State(values=self._closure()), is_function=True)
         if self.names.scope.kind is ScopeKind.CLASS and not isinstance(node, ast.Lambda):
             inner.method = node.name
-        inner.parameters = _places(node, scope, method=bool(inner.method))
+        inner.parameters = places(node, scope, method=bool(inner.method))
         inner.state.values |= {key: Value(frozenset((key,))) for key in inner.parameters}
+        gathering = gathering_places(node, scope, inner.parameters)
+        inner.parameters |= gathering
+        inner.state.values |= {key: Value(parts=frozenset((key,))) for key in gathering}
         walk = Statements(inner, lazy_annotations=self.lazy_annotations, magic_depth=self.magic_depth)
         if isinstance(node, ast.Lambda):
             walk.expressions.use(node.body)
@@ -452,22 +454,6 @@ class Statements:
         else:
             self.run(tree.body)
         self.magic_depth -= 1
-
-
-def _places(node: FunctionNode, scope: Scope, *, method: bool) -> dict[str, tuple[Place, ...]]:
-    """The parameters' variables, and where their callers give them."""
-    decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
-    first = 0 if method and not any(root_name(d) == "staticmethod" for d in decorators) else 1
-    arguments = node.args
-    places: dict[str, tuple[Place, ...]] = {
-        scope.variable(a.arg).key: (place, a.arg)
-        for place, a in enumerate([*arguments.posonlyargs, *arguments.args], first)
-    }
-    return places | {scope.variable(a.arg).key: (a.arg,) for a in arguments.kwonlyargs}
-
-
-def _type_parameters(node: ast.AST) -> list[str]:
-    return [parameter.name for parameter in getattr(node, "type_params", [])]
 
 
 def _truth(test: ast.expr) -> bool | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tailrace_kernel.facts import NOTHING, CallEffects, Carry, Hand, Place
+from tailrace_kernel.facts import NOTHING, CallEffects, Carry, Hand, Pass, Place
 
 NO_CARRIES: frozenset[Carry] = frozenset()
 
@@ -64,4 +64,5 @@ def merge_calls(effects: Iterable[CallEffects | None]) -> CallEffects | None:
         frozenset[tuple[str, Place]]().union(*(effect.alters for effect in found)),
         frozenset[tuple[str, str]]().union(*(effect.relays for effect in found)),
         frozenset[Hand]().union(*(effect.hands for effect in found)),
+        frozenset[Pass]().union(*(effect.passes for effect in found)),
     )

@@ -30,6 +30,7 @@ class Record:
         "kept",
         "late_inputs",
         "learned",
+        "missed",
         "mode",
         "outcome",
         "own_stale",
@@ -67,6 +68,7 @@ class Record:
         self.unbound: frozenset[str] = NOTHING  # those of them that it left unbound
         self.passed: frozenset[str] = NOTHING  # those of them that readers look behind
         self.learned: frozenset[str] = NOTHING  # names it changed through sharing
+        self.missed: frozenset[tuple[str, str]] = frozenset()  # versions to change, had they been bound above
         self.seconds: float | None = None
         self.direct: frozenset[tuple[str, str]] = frozenset()  # versions whose object it was handed to change
         self.spends: frozenset[tuple[str, str]] = frozenset()  # versions it spent

@@ -193,7 +193,13 @@ class Requests:
         with self._conductor.lock:
             plan = self._conductor.scheduler.plan(request.cell_ids, request.mode)
         return wire.PlanReply(
-            order=plan.order, levels=plan.levels, reasons=plan.reasons, expected_seconds=plan.expected_seconds
+            order=plan.order,
+            levels=plan.levels,
+            reasons=plan.reasons,
+            expected_seconds=plan.expected_seconds,
+            seconds=plan.seconds,
+            made_again=plan.made_again,
+            made_again_seconds=plan.made_again_seconds,
         )
 
     # Questions.

@@ -32,3 +32,11 @@ class Rules:
     no_fallback: bool = True  # to a writer above one that failed
     failed_not_pulled: bool = True  # while its code and inputs are unchanged
     cutoff_whole: bool = True  # equal containers stay only where all the cell writes is equal
+    imports_exempt: bool = True  # a change of something imported is no write
+    edited_not_pulled: bool = True  # an edited writer that has a value: nobody's half-typed code runs unasked
+    unasked: bool = True  # cells in mode manual or with effects outside run only when named
+    disabled: bool = True  # disabled cells and what depends on them do not run
+    coalescing: bool = True  # one run for all requests that wait for the cell
+    lazy: bool = True  # a cascade marks instead of runs, when the setting says so
+    undo: bool = True  # staleness is derived: the code that ran makes fresh again
+    deletion_runs: bool = True  # readers of a removed cell run, and what it changed is made again

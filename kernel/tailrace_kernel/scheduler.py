@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from tailrace_kernel.agenda import Run
+from tailrace_kernel.facts import NOTHING
 from tailrace_kernel.gather import Gather
 from tailrace_kernel.plan import plan_of
 from tailrace_kernel.rules import Rules
@@ -115,6 +116,16 @@ class Scheduler:
         """The cell whose version the namespace shows under this name."""
         return self.state.shown.by.get(name)
 
+    def silent_reads(self, cell_id: str) -> dict[str, str]:
+        """Names that a cell reads and is not known to change, each with the cell whose version it is now."""
+        graph = self.state.graph
+        names = graph.reads.get(cell_id, NOTHING) - graph.changes.get(cell_id, NOTHING)
+        return {name: owner for name in names if (owner := self.owner(name)) is not None and owner != cell_id}
+
+    def changes(self, cell_id: str) -> frozenset[str]:
+        """Names whose objects a cell is known to change in place."""
+        return self.state.graph.changes.get(cell_id, NOTHING)
+
     def running(self) -> tuple[str, str] | None:
         """Cell and run that are under way."""
         running = self.state.running
@@ -175,7 +186,7 @@ class Scheduler:
 
     def _set(self, stimulus: SettingsChanged) -> None:
         if stimulus.lazy is not None:
-            self.state.lazy = stimulus.lazy
+            self.state.lazy = stimulus.lazy and self.state.rules.lazy
         if stimulus.cutoff is not None:
             self.state.cutoff = stimulus.cutoff
 

@@ -76,6 +76,8 @@ def inside(value: Any, kind: type, limit: int) -> Iterator[Any]:
         items = kind_iter(value, kind)
     elif kind is LIST_ITERATOR:
         items = value.__reduce__()[1][:1]
+    elif kind.__module__ == "numpy" and kind.__name__ == "ndarray":
+        items = () if value.base is None else (value.base,)  # a view
     else:
         items = ()
     for index, item in enumerate(items):
@@ -100,14 +102,21 @@ def fingerprint(value: Any) -> object:
     """Differs when the object itself was changed: which objects it holds, not what they hold; None when unknown."""
     kind = type(value)
     if issubclass(kind, dict):
-        return [(id(k), id(v)) for k, v in dict.items(value)]
+        return [(shallow(k), shallow(v)) for k, v in dict.items(value)]
     if issubclass(kind, (list, set, deque)):
-        return [id(item) for item in kind_iter(value, kind)]
+        return [shallow(item) for item in kind_iter(value, kind)]
+    if kind is bytearray:
+        return bytes(value)
     if kind.__module__ == "numpy" and kind.__name__ == "ndarray":
         return hash(value.tobytes()) if value.nbytes <= MAX_PRINTED and not value.dtype.hasobject else None
     if kind.__dictoffset__ and kind.__flags__ & HEAP_TYPE:
-        return {name: id(item) for name, item in object.__getattribute__(value, "__dict__").items()}
+        return {name: shallow(item) for name, item in object.__getattribute__(value, "__dict__").items()}
     return None
+
+
+def shallow(item: Any) -> object:
+    """A number or text as it is, since its address may be another's soon; of anything else the address."""
+    return item if type(item) in ATOMS else id(item)
 
 
 def flat(value: Any) -> bool:

@@ -61,7 +61,7 @@ class State:
         self.records: dict[str, Record] = {}
         self.freshness = Freshness(self.graph, self.records, rules)
         self.shown = Shown(self.graph, self.records, self.freshness)
-        self.agenda = Agenda()
+        self.agenda = Agenda(self.graph.rank)
         self.running: Running | None = None
         self.lazy = False
         self.cutoff = False
@@ -182,7 +182,7 @@ class State:
             if reader is not None and edge.from_ in self.records and reads_from(reader, edge.from_):
                 self.then.setdefault(edge.from_, {})[edge.to] = None
         if self.agenda.entries:
-            self.agenda.sort_anew(self.graph.rank)
+            self.agenda.sort_anew()
         if added or removed or delta.added or delta.removed or delta.blocked or delta.unblocked:
             self.graph_version += 1
             self.events.append(
@@ -207,6 +207,7 @@ class State:
             for writer in self.graph.writers.get(name, ()):
                 if self.records[writer].spent:
                     cells[writer] = None
+                    cells.update(dict.fromkeys(self.freshness.spenders(writer, name)))
         return self.freshness.update(cells)
 
     def let_go(self, name: str, cell: str) -> None:
@@ -226,7 +227,7 @@ class State:
 
     def off(self, cell: str) -> bool:
         """Whether the cell is disabled or depends on one that is."""
-        if not self.disabled:
+        if not self.disabled or not self.rules.disabled:
             return False
         known = self._off
         work = [cell]

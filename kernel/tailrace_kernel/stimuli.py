@@ -81,7 +81,7 @@ class CellFinished(Struct, frozen=True, kw_only=True):
     shared: frozenset[Version] = (
         frozenset()
     )  # other versions that held such an object before; writer "" = the one shown
-    rebound: frozenset[str] = NOTHING  # names of shared versions that it gave another object, or deleted
+    rebound: frozenset[Version] = frozenset()  # those of them whose name it gave another object, or deleted
     recalled: frozenset[Version] = frozenset()  # versions somebody works on copies of and that are shared now
     found: frozenset[str] = NOTHING  # names an opaque cell was seen to bind
     excess: int = 0  # bytes that kept versions take beyond their budget
@@ -277,3 +277,6 @@ class Plan(Struct, frozen=True, kw_only=True):
     levels: tuple[tuple[str, ...], ...]
     reasons: dict[str, KernelReason]
     expected_seconds: float | None = None
+    seconds: dict[str, float] = {}  # what each cell took at its last run
+    made_again: tuple[str, ...] = ()  # cells that run only because what they gave was changed in place or let go
+    made_again_seconds: float | None = None

@@ -58,18 +58,21 @@ class Structure:
         if record is None:
             raise unknown_cell(cell)
         readers = self._readers_that_ran(cell)
-        owed = set(state.freshness.owed)
+        owed, spends = set(state.freshness.owed), record.spends
+        related = [w for _, w in spends] + [by for n in record.spent for by in state.freshness.spenders(cell, n)]
         gone = self._forget(record)
         delta = state.graph.remove(cell)
         state.graph_changed(delta, removed=(cell,))
-        changed = state.judge(delta, [w for _, w in record.spends if w in state.records] + readers)
+        changed = state.judge(delta, [c for c in related if c in state.records] + readers)
         rebound = {name: by for name in gone if (by := state.shown.at_rest(name)) is not None}
         state.events.append(
             CellDropped(cell, tuple(sorted(gone.difference(rebound))), dict(sorted(rebound.items())), tuple(readers))
         )
         self._refresh(changed, delta, "inputs_changed", None)
-        if stimulus.run_dependents and not state.lazy:
-            self._run_dependents(stimulus, readers, [w for w in state.freshness.owed if w not in owed])
+        if stimulus.run_dependents and state.rules.deletion_runs and not state.lazy:
+            changed_by_it = {writer for _, writer in spends}
+            owners = [w for w in state.freshness.owed if w not in owed or w in changed_by_it]
+            self._run_dependents(stimulus, readers, owners)
 
     # Registration
 
@@ -85,10 +88,12 @@ class Structure:
             record.version += 1
         if stimulus.code != record.code:
             record.held = None
+            if not state.rules.undo:
+                record.ran_code = None
         state.disabled += (stimulus.mode == "disabled") - (record.mode == "disabled")
         record.code, record.analysis, record.payload = stimulus.code, stimulus.analysis, stimulus.payload
         record.cell_type, record.mode = stimulus.cell_type, stimulus.mode
-        record.unasked = unasked(stimulus)
+        record.unasked = unasked(stimulus) if state.rules.unasked else None
         if stimulus.cell_type == "markdown":
             return reach(Analysis())
         known = state.graph.reach.get(cell)
@@ -212,7 +217,7 @@ def start(state: State, gather: Gather, run: Run, reason: KernelReason) -> None:
     here = len(state.events)
     state.agenda.runs[run.id] = run
     gather.name(run, run.cells, reason=reason, follow=run.mode != "single" and not state.lazy)
-    plan = tuple(sorted(run.waiting, key=state.graph.rank))
+    plan = tuple(state.graph.ranked(run.waiting))
     known = [state.records[cell].seconds for cell in plan]
     expected = sum(s for s in known if s is not None) if plan and None not in known else None
     state.events.insert(

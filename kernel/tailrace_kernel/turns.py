@@ -129,6 +129,9 @@ class Turns:
         state.running = running
         agenda = state.agenda
         agenda.take(cell)
+        if not state.rules.coalescing and len(entry.runs) > 1:
+            rest, entry.runs = entry.runs[1:], entry.runs[:1]
+            agenda.add(cell, Entry(rest, entry.reason, entry.named, True, False, False))
         agenda.counts[cell] = agenda.counts.get(cell, 0) + 1
         record.held = None
         if state.then:

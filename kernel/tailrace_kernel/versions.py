@@ -16,6 +16,7 @@ from tailrace_kernel.sharing import ATOMS, copied, fingerprint, flat, immutable,
 from tailrace_kernel.stimuli import STAY, Bind, CellFinished, Directions, Execute, Outcome, Version
 
 Garbage = list[Any]
+NO_VERSIONS: frozenset[Version] = frozenset()
 MAX_LOOKS = 200_000  # objects looked at to find who shares what one cell changes
 SHELL_NAMES = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open"})
 HISTORY = ("_", "__", "___")
@@ -24,7 +25,7 @@ HISTORY = ("_", "__", "___")
 class Prepared:
     """What `prepare` learned and `commit` needs."""
 
-    __slots__ = ("before", "copied", "old", "prints", "read", "shared", "touched")
+    __slots__ = ("before", "copied", "given", "old", "prints", "read", "shared", "touched")
 
     def __init__(self) -> None:
         self.touched: dict[str, Any] = {}
@@ -32,6 +33,7 @@ class Prepared:
         self.copied: frozenset[str] = NOTHING
         self.shared: frozenset[Version] = frozenset()
         self.old: dict[str, Any] = {}
+        self.given: dict[str, Any] = {}  # what names that it writes showed before, when it changes objects
         self.read: dict[int, Any] = {}  # changeable objects behind what it only reads, by id
         self.prints: dict[int, object] = {}  # their fingerprints before the run
 
@@ -122,7 +124,7 @@ class Namespace:
                 copied=prepared.copied,
                 touched=frozenset(prepared.touched),
                 shared=shared,
-                rebound=self._rebound(execute, shared) if shared else NOTHING,
+                rebound=self._rebound(execute, prepared, shared) if shared else NO_VERSIONS,
                 found=self._found(execute, prepared) if outcome == "success" else NOTHING,
                 excess=excess,
                 held=self.removable() if excess else (),
@@ -210,6 +212,7 @@ class Namespace:
                 prepared.touched[name] = user[name]
         if not self.rules.sharing or not (prepared.touched or prepared.copied):
             return
+        prepared.given = {name: user[name] for name in execute.writes if name in user}
         wanted = parts(prepared.touched.values(), classes=False)
         prepared.shared = self._holders(execute, wanted)
         only_read = [user[n] for n in execute.reads if n in user and n not in execute.changes]
@@ -287,15 +290,17 @@ class Namespace:
         count += sum(1 for shown in history if shown is value)
         return count + (self.aside.get((name, writer)) is value) + (user.get(name) is value)
 
-    def _rebound(self, execute: Execute, shared: frozenset[Version]) -> frozenset[str]:
-        """Names of shared versions that the cell itself gave another object, or deleted."""
-        user, aside = self.user, self.aside
-        return frozenset(
-            name
-            for name, writer in shared
-            if writer and name in execute.writes
-            if (user[name] is not aside[name, writer] if name in user else name in execute.reads)
-        )
+    def _rebound(self, execute: Execute, prepared: Prepared, shared: frozenset[Version]) -> frozenset[Version]:
+        """Shared versions whose name the cell itself gave another object, or deleted."""
+        user, aside, given = self.user, self.aside, prepared.given
+        rebound = set()
+        for name, writer in shared:
+            if writer and name in execute.writes:
+                shared_value = aside[name, writer]
+                had = given[name] is shared_value if name in given else name in user
+                if had and user.get(name) is not shared_value:
+                    rebound.add((name, writer))
+        return frozenset(rebound)
 
     def _found(self, execute: Execute, prepared: Prepared) -> frozenset[str]:
         """Names that an opaque cell bound, beside those its text shows."""

@@ -239,6 +239,9 @@ class PlanReply(Content, frozen=True, kw_only=True):
     levels: tuple[tuple[str, ...], ...]
     reasons: dict[str, KernelReason]
     expected_seconds: float | None = None
+    seconds: dict[str, float] = {}  # what each cell took at its last run
+    made_again: tuple[str, ...] = ()  # cells that run only because what they gave was changed in place or let go
+    made_again_seconds: float | None = None  # what those took
 
 
 class ConfigureDbReply(Content, frozen=True, kw_only=True):

@@ -196,3 +196,23 @@ def test_a_magic_that_cannot_be_called_is_an_error_of_its_cell(notebook: Noteboo
 def test_help_is_in_the_reply_of_a_cell_that_was_run(notebook: Notebook) -> None:
     (page,) = notebook.run("a", "print?")["payload"]
     assert "Prints the values" in page["data"]["text/plain"]
+
+
+def test_changes_that_nobody_can_follow_are_warned_of_when_asked(notebook: Notebook) -> None:
+    notebook.run(
+        "a",
+        "def make():\n    n = 0\n    def up():\n        nonlocal n\n        n += 1\n        return n\n    return up",
+    )
+    notebook.run("b", "up = make(); items = [1]")
+    notebook.run("m", "%tailrace mutations")
+    notebook.take()
+    notebook.run("c", "print(up())")
+    notebook.run("d", "items.append(2)")
+    warned = "".join(text for cell, kind, text in notebook.take() if (cell, kind) == ("c", "stream"))
+    assert f"Cell {notebook.prefix}c changed up, which cell {notebook.prefix}b made" in warned
+    notebook.run("d", "print(len(items), len(up.__name__))")
+    assert not [text for _, kind, text in notebook.take() if kind == "stream" and "changed" in text]
+    notebook.run("m", "%tailrace mutations off")
+    notebook.take()
+    notebook.run("c", "print(up())")
+    assert ("c", "stream", "2\n") in notebook.take()

@@ -249,9 +249,9 @@ def test_listeners_of_ipython_hear_of_every_cell(peer: Peer) -> None:
     peer.register("shown", "x + 1")
     peer.register("broken", "x / 0")
     peer.run("listen")
-    peer.register("quiet", "get_ipython().events.unregister('post_run_cell', mute)\nprint(ends)")
     of_one = "(r.info.cell_id, r.execution_count - heard[0].execution_count, r.result, bool(r.error_in_exec))"
     peer.register("look", f"ends = [{of_one} for r in heard]")
+    peer.register("quiet", "get_ipython().events.unregister('post_run_cell', mute)\nprint(ends)")
     peer.run("look", mode="single")
     peer.run("quiet", mode="single")
     heard = [("listen", 0, None, False), ("plain", 1, None, False), ("shown", 2, 2, False), ("broken", 3, None, True)]

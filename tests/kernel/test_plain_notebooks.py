@@ -184,3 +184,164 @@ def test_a_method_handed_to_map_changes_its_object() -> None:
     nb = notebook("l = []", "list(map(l.append, [5, 6]))", "print(l)", "[l.append(i) for i in range(2)]", "print(l)")
     assert printed(nb) == ["[5, 6]", "[5, 6, 0, 1]"]
     at_every_run(nb)
+
+
+def test_a_function_that_hands_its_argument_on_to_one_that_changes_it() -> None:
+    nb = notebook(
+        "def add(to, what):\n    to.append(what)",
+        "def twice(items):\n    add(items, 1)\n    add(what=2, to=items)",
+        "def more(rows):\n    return twice(rows)",
+        "x = []",
+        "print(x)",
+        "more(x)",
+        "print(x)",
+    )
+    assert printed(nb) == ["[]", "[1, 2]"]
+    at_every_run(nb)
+    edited(nb, "a", "def add(to, what):\n    return to")
+    nb.run(mode="stale")
+    assert printed(nb) == ["[]", "[]"]
+    as_script(nb)
+
+
+def test_functions_of_one_cell_that_hand_on_to_another_cell() -> None:
+    nb = notebook(
+        "def change(d): d['k'] = len(d)",
+        "def inner(d): change(d)\ndef outer(d): inner(d)\nd = {}\nouter(d)\nprint(d)",
+        "def last(d): outer(d)\ne = {'a': 1}",
+        "print(e)",
+        "last(e)",
+        "print(e)",
+    )
+    at_every_run(nb)
+
+
+def test_a_method_that_hands_on_what_it_is_given_and_itself() -> None:
+    nb = notebook(
+        "def put(box, item): box.items.append(item)\ndef sort(rows): rows.sort()",
+        "class Box:\n    def __init__(self, rows):\n        self.items = []\n        sort(rows)\n"
+        "    def add(self, item):\n        put(self, item)\n        return self",
+        "rows = [3, 1]",
+        "print(rows)",
+        "box = Box(rows)",
+        "print(rows, box.items)",
+        "box.add(1)",
+        "print(box.items)",
+    )
+    assert printed(nb) == ["[3, 1]", "[1, 3] []", "[1]"]
+    at_every_run(nb)
+
+
+def test_functions_that_hand_on_to_each_other_come_to_an_end() -> None:
+    nb = notebook(
+        "def a(x, n):\n    return b(x, n - 1) if n else x",
+        "def b(y, n):\n    y.append(n)\n    return a(y, n)",
+        "z = []",
+        "print(z)",
+        "a(z, 2)",
+        "print(z)",
+    )
+    assert printed(nb) == ["[]", "[1, 0]"]
+    at_every_run(nb)
+
+
+def test_handing_on_a_copy_changes_nothing_above() -> None:
+    nb = notebook("def add(to): to.append(1)", "def safe(items): add(list(items))", "x = []", "safe(x)", "print(x)")
+    assert printed(nb) == ["[]"]
+    at_every_run(nb)
+    assert nb.scheduler.changes("d") == frozenset()
+
+
+def test_a_view_of_an_array_shares_its_memory() -> None:
+    nb = notebook(
+        "import numpy as np",
+        "a = np.arange(6)",
+        "m = a.reshape(2, 3)\nt = m.T",
+        "print(int(t.sum()))",
+        "a[0] = 100",
+        "print(int(t.sum()), int(m[0, 0]))",
+        "m[1, 1] = 50",
+        "print(a.tolist(), int(t.sum()))",
+    )
+    assert printed(nb) == ["15", "115 100", "[100, 1, 2, 3, 50, 5] 161"]
+    at_every_run(nb)
+    edited(nb, "g", "m[1, 1] = 51")
+    as_script(nb)
+
+
+def test_readers_above_an_edited_change_run_with_what_is_made_again() -> None:
+    nb = notebook("x = {1}", "y = x", "print(sorted(y))", "x.add(2)", "print(sorted(y))")
+    edited(nb, "d", "x.add(3)")
+    assert printed(nb) == ["[1]", "[1, 3]"]
+    as_script(nb)
+
+
+def test_an_edited_writer_above_is_not_run_by_a_change_below() -> None:
+    nb = notebook("n = 1", "x = {n}", "y = (x, n)", "print(y[1])", "x.add(2)")
+    nb.put("a", "n = 5")
+    edited(nb, "e", "x.add(3)")
+    assert nb.status("a") == "stale"
+    assert nb.status("d") == "stale"
+    assert "a" not in nb.runs[5:]
+
+
+def test_an_inner_function_changes_its_outer_functions_argument() -> None:
+    nb = notebook(
+        "def outer(x):\n    def inner(): x.append(1)\n    inner()",
+        "def loop(x):\n    for add in [lambda: x.append(2)]:\n        add()",
+        "y = []",
+        "print(y)",
+        "outer(y)",
+        "print(y)",
+        "loop(y)",
+        "print(y)",
+    )
+    assert printed(nb) == ["[]", "[1]", "[1, 2]"]
+    at_every_run(nb)
+
+
+def test_arguments_gathered_by_stars() -> None:
+    nb = notebook(
+        "def some(first, *rest, **named):\n    rest[0].append(first)\n    named['last'].append(first)",
+        "def both(*a, **k): some(*a, **k)",
+        "x = []; y = []; z = []; args = (3, z)",
+        "print(x, y, z)",
+        "some(1, x, last=y)",
+        "print(x, y, z)",
+        "some(*args, last=[])",
+        "print(x, y, z)",
+    )
+    assert printed(nb) == ["[] [] []", "[1] [1] []", "[1] [1] [3]"]
+    at_every_run(nb)
+
+
+def test_a_star_takes_what_is_left_and_no_more() -> None:
+    nb = notebook("def f(a, *rest): rest[0].append(a)", "x = []; y = []", "f(x, y)", "print(x, y)")
+    assert nb.scheduler.changes("c") == {"y"}
+    at_every_run(nb)
+
+
+def test_a_bound_method_under_a_name_of_its_own() -> None:
+    nb = notebook(
+        "from functools import partial\nx = []\nadd = x.append\nfive = partial(x.append, 5)",
+        "print(x)",
+        "add(1)",
+        "print(x)",
+        "five()",
+        "print(x)",
+    )
+    assert printed(nb) == ["[]", "[1]", "[1, 5]"]
+    at_every_run(nb)
+
+
+def test_functions_that_change_what_they_are_given() -> None:
+    nb = notebook(
+        "import contextlib, io, operator\nx = [1]\nbuf = io.StringIO()",
+        "print(x, buf.getvalue())",
+        "operator.iadd(x, [2])",
+        "print('a', file=buf, end='')",
+        "with contextlib.redirect_stdout(buf): print('b', end='')",
+        "print(x, buf.getvalue())",
+    )
+    assert printed(nb) == ["[1]", "[1, 2] ab"]
+    at_every_run(nb)

@@ -194,6 +194,59 @@ def cutoff_whole(nb: Notebook) -> None:
     as_script(nb)
 
 
+def imports_exempt(nb: Notebook) -> None:
+    cells("import types as lib", "y = lib.__name__", "lib.tail = 1")(nb)
+    assert nb.scheduler.state.graph.writers["lib"] == ["a"]
+
+
+def edited_not_pulled(nb: Notebook) -> None:
+    cells("x = 1", "y = x")(nb)
+    nb.put("a", "x = 1 / 0")
+    assert nb.run("b") == ["b"]
+
+
+def unasked(nb: Notebook) -> None:
+    nb.put("a", "x = 1")
+    nb.put("b", "y = x", mode="manual")
+    assert nb.run("a") == ["a"]
+
+
+def disabled(nb: Notebook) -> None:
+    nb.put("a", "x = 1")
+    nb.put("b", "y = x", mode="disabled")
+    nb.put("c", "z = y")
+    assert nb.run("a") == ["a"]
+
+
+def coalescing(nb: Notebook) -> None:
+    nb.put_all({"a": "x = 1", "b": "y = x"})
+    nb.request("a")
+    nb.request("b")
+    nb.request("b")
+    nb.finish_all()
+    assert nb.runs == ["a", "b"]
+
+
+def lazy(nb: Notebook) -> None:
+    cells("x = 1", "y = x")(nb)
+    nb.step(SettingsChanged(lazy=True))
+    assert nb.run("a") == ["a"]
+    assert nb.status("b") == "stale"
+
+
+def undo(nb: Notebook) -> None:
+    cells("x = 1", "y = x")(nb)
+    nb.put("a", "x = 2")
+    nb.put("a", "x = 1")
+    as_script(nb)
+
+
+def deletion_runs(nb: Notebook) -> None:
+    cells("x = 1", "y = x")(nb)
+    assert nb.remove("a") == ["b"]
+    assert nb.error["b"] == "NameError: name 'x' is not defined"
+
+
 RULES: dict[str, Play] = {
     "builtin_never_below": builtin_never_below,
     "own_never_below": own_never_below,
@@ -220,6 +273,14 @@ RULES: dict[str, Play] = {
     "no_fallback": no_fallback,
     "failed_not_pulled": failed_not_pulled,
     "cutoff_whole": cutoff_whole,
+    "imports_exempt": imports_exempt,
+    "edited_not_pulled": edited_not_pulled,
+    "unasked": unasked,
+    "disabled": disabled,
+    "coalescing": coalescing,
+    "lazy": lazy,
+    "undo": undo,
+    "deletion_runs": deletion_runs,
 }
 
 

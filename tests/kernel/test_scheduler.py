@@ -351,6 +351,19 @@ def test_a_plan_changes_nothing() -> None:
     assert nb.run("a") == ["a", "b", "c", "d"]
 
 
+def test_a_plan_says_what_must_be_made_again_and_how_long_that_took() -> None:
+    nb = notebook("x = []", "y = x", "x.append(1)", "free = 1")
+    plan = nb.scheduler.plan(["c"])
+    assert plan.order == ("a", "b", "c")
+    assert plan.made_again == ("a", "b")
+    assert plan.made_again_seconds == pytest.approx(0.002)
+    assert plan.seconds == pytest.approx({"a": 0.001, "b": 0.001, "c": 0.001})
+    assert plan.reasons["a"].message == "made again: cell c changes x in place"
+    assert nb.run("c") == list(plan.order)
+    without = nb.scheduler.plan(["d"])
+    assert (without.order, without.made_again, without.made_again_seconds) == (("d",), (), None)
+
+
 def test_unknown_cells_are_refused_and_nothing_runs() -> None:
     nb = notebook("x = 1", run=False)
     with pytest.raises(TailraceError) as caught:

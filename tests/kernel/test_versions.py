@@ -101,6 +101,40 @@ def test_a_cell_that_shares_no_more_reads_the_name_again_in_the_same_cascade() -
     assert nb.value("m") == 1
 
 
+def test_two_versions_of_one_name_share_a_class_and_each_run_finds_both() -> None:
+    nb = notebook("class T: size = 1", "t = T()", "T.size = 2", "t = T()", "T.size = 0")
+    assert nb.run(mode="all") == ["a", "b", "c", "d", "e"]
+    assert nb.all_fresh()
+    assert nb.value("t").size == 0
+
+
+def test_a_change_moved_above_a_rebinding_finds_what_it_shares_there() -> None:
+    nb = notebook("u = v = [0]", "v = sorted(v)", "u.append(1)")
+    assert nb.value("v") == [0]
+    nb.order("a", "c", "b")
+    assert nb.status("c") == "stale"
+    nb.run(mode="stale")
+    assert nb.all_fresh()
+    assert nb.value("v") == [0, 1]
+
+
+def test_a_rebinding_removed_between_two_shared_names_makes_the_change_stale() -> None:
+    nb = notebook("u = v = [0]", "v = sorted(v)", "u.append(1)", "n = len(v)")
+    assert nb.value("n") == 1
+    nb.remove("b")
+    nb.run(mode="stale")
+    assert nb.all_fresh()
+    assert (nb.value("n"), nb.value("v")) == (2, [0, 1])
+
+
+def test_a_change_edited_and_then_deleted_is_taken_back() -> None:
+    nb = notebook("x = [1]", "y = x", "x.append(2)")
+    nb.put("c", "z = 1")
+    assert nb.remove("c") == ["a", "b"]
+    assert nb.all_fresh()
+    assert nb.value("y") == [1]
+
+
 def test_cut_off_leaves_readers_of_equal_values_alone() -> None:
     nb = notebook("x = 5", "y = x > 3", "z = y")
     nb.put("a", "x = 6")

@@ -1,0 +1,85 @@
+"""What using a name does: the functions, methods and instances that cells give, followed to whoever calls them.
+
+Knows which cell gives what; who the writers of a name are for a certain cell is asked of the graph.
+"""
+
+from collections.abc import Callable
+
+from tailrace_kernel.facts import CallEffects, alters
+from tailrace_kernel.reach import Reach
+
+Writers = tuple[str, ...]  # nearest first: the last one surely gives the name
+WritersOf = Callable[[str], Writers]
+Sets = tuple[frozenset[str], frozenset[str], frozenset[str]]  # reads, writes, changes
+
+
+class Calls:
+    """`of`: cell → name that it gives → what using the name does. `names`: how many cells give such a name."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, dict[str, frozenset[CallEffects]]] = {}
+        self.names: dict[str, int] = {}
+
+    def replace(self, cell: str, new: dict[str, frozenset[CallEffects]]) -> list[str]:
+        """Returns the names whose use does something else now."""
+        old = self.of[cell]
+        if new == old:
+            return []
+        for name in old:
+            self.names[name] -= 1
+            if not self.names[name]:
+                del self.names[name]
+        for name in new:
+            self.names[name] = self.names.get(name, 0) + 1
+        self.of[cell] = new
+        return [name for name in old.keys() | new.keys() if old.get(name) != new.get(name)]
+
+    def used(
+        self,
+        facts: Reach,
+        reads: frozenset[str],
+        writes: frozenset[str],
+        changes: frozenset[str],
+        writers_of: WritersOf,
+    ) -> Sets:
+        """What the functions do that the cell uses happens in the cell; it calls none through learned names."""
+        todo = list(facts.reads)
+        seen = set(todo)
+        more_reads, more_writes, more_changes = set(reads), set(writes), set(changes)
+        hands, known = set(facts.hands), dict[str, list[CallEffects]]()
+        while todo:
+            name = todo.pop()
+            for does in self._given(name, writers_of):
+                more_reads |= does.reads | does.changes | does.may_bind
+                more_changes |= does.changes
+                more_writes |= does.changes | does.may_bind
+                hands |= does.hands
+                known.setdefault(name, []).append(does)
+                new = does.reads - seen
+                seen |= new
+                todo.extend(new)
+
+        def calling(name: str) -> list[CallEffects]:
+            return known.get(name, [])
+
+        given = {h.name for h in hands if h.callee in known and alters(calling(h.callee), h.method, h.place, calling)}
+        return frozenset(more_reads | given), frozenset(more_writes | given), frozenset(more_changes | given)
+
+    def exported(
+        self, facts: Reach, changes: frozenset[str], writers_of: WritersOf
+    ) -> dict[str, frozenset[CallEffects]]:
+        """What using each name that the cell gives does: its functions, those it carries on, those it changed."""
+        out: dict[str, set[CallEffects]] = {name: {does} for name, does in facts.calls.items()}
+        for name, carried in facts.carries.items():
+            for carry in carried:
+                found = self._given(carry.name, writers_of)
+                out.setdefault(name, set()).update(d for d in found if d.makes_callables or not carry.by_call)
+        for name in changes:
+            if name in self.names:
+                out.setdefault(name, set()).update(self._given(name, writers_of))
+        return {name: frozenset(does) for name, does in out.items() if does}
+
+    def _given(self, name: str, writers_of: WritersOf) -> set[CallEffects]:
+        if name not in self.names:
+            return set()
+        return {does for writer in writers_of(name) for does in self.of[writer].get(name, ())}

@@ -1,0 +1,38 @@
+"""Parameters of functions: by which places of a call each of them is given. Knows syntax only."""
+
+import ast
+
+from tailrace_kernel.facts import MAX_PLACES, Place
+from tailrace_kernel.python_expressions import root_name
+from tailrace_kernel.python_scopes import Scope
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+def places(node: FunctionNode, scope: Scope, *, method: bool) -> dict[str, tuple[Place, ...]]:
+    """The parameters' variables, and where their callers give them."""
+    decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
+    first = 0 if method and not any(root_name(d) == "staticmethod" for d in decorators) else 1
+    arguments = node.args
+    places: dict[str, tuple[Place, ...]] = {
+        scope.variable(a.arg).key: (place, a.arg)
+        for place, a in enumerate([*arguments.posonlyargs, *arguments.args], first)
+    }
+    return places | {scope.variable(a.arg).key: (a.arg,) for a in arguments.kwonlyargs}
+
+
+def gathering_places(
+    node: FunctionNode, scope: Scope, known: dict[str, tuple[Place, ...]]
+) -> dict[str, tuple[Place, ...]]:
+    """`*args` and `**kwargs`: a fresh tuple and dict of what callers give."""
+    taken = [place for places in known.values() for place in places if isinstance(place, int)]
+    found: dict[str, tuple[Place, ...]] = {}
+    if node.args.vararg is not None:
+        found[scope.variable(node.args.vararg.arg).key] = tuple(range(max(taken, default=0) + 1, MAX_PLACES))
+    if node.args.kwarg is not None:
+        found[scope.variable(node.args.kwarg.arg).key] = ("**",)
+    return found
+
+
+def type_parameters(node: ast.AST) -> list[str]:
+    return [parameter.name for parameter in getattr(node, "type_params", [])]
