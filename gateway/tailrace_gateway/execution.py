@@ -24,6 +24,7 @@ from tailrace_gateway.kernel_port import (
     KernelPort,
     Published,
     Silent,
+    Told,
 )
 from tailrace_gateway.pending import Pending, PendingTable
 from tailrace_gateway.reception import Reception
@@ -33,7 +34,15 @@ from tailrace_gateway.state import NotebookState
 from tailrace_protocol.codec import decode_content
 from tailrace_protocol.commands import RestartKernel, UpdateDbConnection
 from tailrace_protocol.errors import ErrorCode, TailraceError
-from tailrace_protocol.events import CellStatus, Event, InputAnswered, InputRequested, KernelStatus, ProjectLoaded
+from tailrace_protocol.events import (
+    Cause,
+    CellStatus,
+    Event,
+    InputAnswered,
+    InputRequested,
+    KernelStatus,
+    ProjectLoaded,
+)
 from tailrace_protocol.kernel_messages import (
     ExecuteCellsRequest,
     GraphReply,
@@ -391,12 +400,19 @@ class Execution:
             return
         raise TailraceError(ErrorCode.NOT_WAITING, "No cell waits for this input: it was answered already.")
 
+    def tell(self, told: Told, cause: Cause) -> None:
+        """A message that no reply answers. Raises TailraceError kernel_starting or kernel_dead."""
+        self._pendings.note_cause(self._ready().port.tell(told), cause)
+
     def query(self, kind: str, content: Any, then: Then, failed: Failed, *, channel: Channel = "control") -> None:
         """A question that changes nothing. Raises TailraceError kernel_starting or kernel_dead."""
+        self._ready().ask(kind, content, then, failed, channel=channel, timeout=QUERY_SECONDS)
+
+    def _ready(self) -> Conversation:
         self.check_running()
         if self._phase != "ready" or self._talk is None:
             raise TailraceError(ErrorCode.KERNEL_STARTING, "The kernel is starting: ask again in a moment.", retry=1.0)
-        self._talk.ask(kind, content, then, failed, channel=channel, timeout=QUERY_SECONDS)
+        return self._talk
 
 
 def _ignore(_reply: Reply) -> None:

@@ -219,10 +219,21 @@ class FileJournal:
                 raise OSError(errno.EIO, "the disk gives back other bytes than were written")
         except BaseException:
             self._disk.close(file)
-            with suppress(OSError):
-                self._disk.remove(path)
+            self._take_back(path)
             raise
         return Segment(path, file, chain, len(first) + len(frames))
+
+    def _take_back(self, path: Path) -> None:
+        """A segment that was not begun must be gone for good before the one below its number goes on.
+
+        After a power cut it could be back, whole, and would win over what was acknowledged after it. So when its
+        removal cannot be made durable, nothing more is appended: the way on is a segment with a higher number.
+        """
+        try:
+            self._disk.remove(path)
+            self._disk.sync_folder(self._folder)
+        except OSError as error:
+            self._failure = _refusal(error)
 
     def _remove_others(self, kept: Path) -> None:
         """What the new segment holds already. A file that stays does no harm: the highest number wins."""

@@ -56,8 +56,10 @@ class Session:
     def identity(self) -> bytes:
         return self.id.encode()
 
-    def pack(self, kind: str, content: Any, metadata: dict[str, Any] | None = None) -> tuple[str, list[bytes]]:
-        """A request → (its msg_id, frames from the delimiter on)."""
+    def pack(
+        self, kind: str, content: Any, metadata: dict[str, Any] | None = None, *, cell_id: str | None = None
+    ) -> tuple[str, list[bytes]]:
+        """A request → (its msg_id, frames from the delimiter on). What it causes belongs to the cell `cell_id`."""
         self._count += 1
         msg_id = f"{self.id}_{self._count}"
         header = {
@@ -68,6 +70,8 @@ class Session:
             "date": datetime.now(UTC).isoformat(),
             "version": VERSION,
         }
+        if cell_id is not None:
+            header["cell_id"] = cell_id
         return msg_id, self._frames(header, {}, metadata or {}, content)
 
     def answer(self, kind: str, to: Message, content: Any) -> list[bytes]:

@@ -212,7 +212,8 @@ def _comm(message: Message) -> CommSent:
         data=dict(message.content.get("data") or {}),
         cell_id=cell_of(message) or None,
         target_name=message.content.get("target_name"),
-        metadata=message.metadata or None,
+        metadata={name: value for name, value in message.metadata.items() if name != "tailrace"} or None,
+        buffers=message.buffers or None,
     )
 
 

@@ -15,7 +15,7 @@ import zmq.asyncio
 from zmq.utils.monitor import recv_monitor_message
 
 from tailrace_gateway.jupyter_wire import BadMessageError, Message, Session
-from tailrace_gateway.kernel_port import Answering, Asked, Channel, Hear, InputAsked, Published, Silent
+from tailrace_gateway.kernel_port import Answering, Asked, Channel, Hear, InputAsked, Published, Silent, Told
 from tailrace_protocol.errors import ErrorCode, TailraceError
 
 log = logging.getLogger(__name__)
@@ -102,6 +102,12 @@ class KernelLink:
         self._replies[msg_id] = future
         self._send(channel, frames)
         return Asked(msg_id, answer(kind, future, timeout))
+
+    def tell(self, told: Told) -> str:
+        """Send a message on shell; the kernel answers it with what it does, not with a reply."""
+        msg_id, frames = self._session.pack(told.kind, told.content, dict(told.metadata), cell_id=told.cell_id)
+        self._send("shell", [*frames, *told.buffers])
+        return msg_id
 
     def answer_input(self, request_id: str, value: str) -> bool:
         asked = self._inputs.pop(request_id, None)

@@ -64,6 +64,17 @@ class Asked:
     reply: Awaitable[Mapping[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A message on shell that no reply answers; what it causes belongs to the cell `cell_id`."""
+
+    kind: str
+    content: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    buffers: tuple[bytes, ...] = ()
+    cell_id: str | None = None
+
+
 class KernelPort(Protocol):
     @property
     def pid(self) -> int | None: ...
@@ -74,6 +85,10 @@ class KernelPort(Protocol):
 
     def ask(self, kind: str, content: Any, *, channel: Channel = "control", timeout: float | None = 20.0) -> Asked:
         """Send `<kind>_request`; `timeout` in seconds, None waits for as long as the kernel lives."""
+        ...
+
+    def tell(self, told: Told) -> str:
+        """Send a message that no reply answers; returns its msg_id, the parent of all that it causes."""
         ...
 
     def answer_input(self, request_id: str, value: str) -> bool:

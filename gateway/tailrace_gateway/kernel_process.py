@@ -15,7 +15,7 @@ from jupyter_client.manager import AsyncKernelManager
 from tailrace_gateway.config import SOCKET_PATH_LIMIT
 from tailrace_gateway.kernel_ending import last_words
 from tailrace_gateway.kernel_link import KernelLink
-from tailrace_gateway.kernel_port import Asked, Channel, Exited, Hear, Heard
+from tailrace_gateway.kernel_port import Asked, Channel, Exited, Hear, Heard, Told
 from tailrace_gateway.provisioner import TailraceLocal
 from tailrace_protocol.codec import decode_content
 from tailrace_protocol.errors import ErrorCode, TailraceError
@@ -129,6 +129,11 @@ class LocalKernel:
         if self._link is None:
             raise TailraceError(ErrorCode.KERNEL_DEAD, "There is no kernel: restart it.")
         return self._link.ask(kind, content, channel, timeout)
+
+    def tell(self, told: Told) -> str:
+        if self._link is None:
+            raise TailraceError(ErrorCode.KERNEL_DEAD, "There is no kernel: restart it.")
+        return self._link.tell(told)
 
     def answer_input(self, request_id: str, value: str) -> bool:
         return self._link is not None and self._link.answer_input(request_id, value)

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from tailrace_gateway.blobs import Blobs
 from tailrace_gateway.cell_ids import same_cells
 from tailrace_gateway.clients import Client, members
+from tailrace_gateway.comms import Comms
 from tailrace_gateway.conversation import Reply
 from tailrace_gateway.document import Applied, Refused, commit, step
 from tailrace_gateway.durability import Durability
@@ -114,6 +115,7 @@ class Notebook:
             blobs.keep,
             self._outputs_settled,
         )
+        self._comms = Comms(self._execution)
         self._saving = Saving(
             kept,
             blobs.value,
@@ -269,8 +271,11 @@ class Notebook:
         client, command = submitted.client, submitted.command
         try:
             match command:
-                case Attach() | Ping() | Comm():
-                    raise TailraceError(ErrorCode.NOT_SUPPORTED, "This gateway does not carry this frame yet.")
+                case Comm():
+                    self._comms.send(client.id, command)
+                    self._ack(client, command.id)
+                case Attach() | Ping():  # answered where the socket is
+                    raise TailraceError(ErrorCode.NOT_SUPPORTED, "This frame has no place here.")
                 case Subscribe():
                     client.topics = frozenset(command.topics)
                     self._ack(client, command.id)

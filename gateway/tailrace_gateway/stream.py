@@ -5,6 +5,7 @@ Each event is encoded once, as JSON, and once more as msgpack if somebody asks f
 
 import secrets
 import time
+from base64 import b64decode
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -37,7 +38,10 @@ class Numbered:
         if encoding == "json":
             return self._json
         if self._msgpack is None:
-            self._msgpack = encode_msgpack(msgspec.json.decode(self._json))
+            event = msgspec.json.decode(self._json)
+            if self.topic == "comm" and "buffers" in event:
+                event["buffers"] = [b64decode(buffer) for buffer in event["buffers"]]
+            self._msgpack = encode_msgpack(event)
         return self._msgpack
 
 

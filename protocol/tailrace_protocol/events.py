@@ -319,7 +319,7 @@ class CommSent(Event, tag="comm", frozen=True, kw_only=True):
     cell_id: str | None = None
     target_name: str | None = None
     metadata: dict[str, Any] | None = None
-    buffers: tuple[str, ...] | None = None
+    buffers: tuple[bytes, ...] | None = None  # base64 in JSON, bin in msgpack
 
 
 class ReadOnly(Event, tag="read_only", frozen=True, kw_only=True):

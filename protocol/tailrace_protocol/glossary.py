@@ -33,7 +33,7 @@ COMMANDS: dict[str, str] = {
     "table_page": "Rows of a table that a cell showed; in `ack.result`.",
     "schema": "Schemas, tables or columns of a connection; in `ack.result.nodes`.",
     "stdin_reply": "Answer to `input_requested`; the first answer wins, the rest get `not_waiting`.",
-    "comm": "A widget's message to the kernel. Buffers are base64 in JSON, bin in msgpack.",
+    "comm": "A widget's message to the kernel; `ack`: it was sent. Buffers are base64 in JSON, bin in msgpack.",
     "presence": "The cell this client is on, told to all in `clients`; kept while its socket is open.",
     "subscribe": "Only these topics from now on; `position` frames keep `since` exact.",
     "save": "Write the notebook file now.",
@@ -80,7 +80,7 @@ EVENTS: dict[str, str] = {
     "run_finished": "The run is over; `lost` when the kernel went away.",
     "db_connection_updated": "Outcome of an `update_db_connection`: the redacted string that was tried, and the one "
     "`inForce`.",
-    "comm": "A widget's message from the kernel.",
+    "comm": "A widget's message from the kernel. Buffers are base64 in JSON, bin in msgpack.",
     "read_only": "Changes are refused from now on, and why.",
 }
 

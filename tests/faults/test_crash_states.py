@@ -164,6 +164,26 @@ def new_disk(kind: type[MemoryDisk] = MemoryDisk) -> MemoryDisk:
     return disk
 
 
+async def go_on_after_a_failed_compaction(storage: Storage) -> None:
+    """The segment that could not be begun holds an older document, under a higher number."""
+    await storage.begin()
+    await storage.do(CellUpdate(id="1", cell_id="a", code="x = 2"), "ann")
+    storage.disk.failing = 1
+    with pytest.raises(TailraceError):
+        await storage.begin()
+    await storage.do(CellUpdate(id="2", cell_id="a", code="x = 3"), "ann")
+
+
+def test_a_segment_that_was_not_begun_does_not_come_back() -> None:
+    storage, chance = Storage(new_disk()), random.Random(1)
+    asyncio.run(asyncio.wait_for(go_on_after_a_failed_compaction(storage), 60))
+    found = [(told, files) for told, files in crashes(storage.disk.log, chance)]
+    for told, files in found:
+        check(storage, told, {FILE: START.encode(), **files})
+    assert storage.acknowledged == 2
+    assert len(found) > 20
+
+
 def test_every_state_after_a_power_cut_holds_what_was_acknowledged() -> None:
     print(f"seed {SEED}")
     chance = random.Random(SEED)

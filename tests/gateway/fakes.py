@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tailrace_gateway.jupyter_wire import Message
-from tailrace_gateway.kernel_port import Asked, Channel, Exited, Hear, Published
+from tailrace_gateway.kernel_port import Asked, Channel, Exited, Hear, Published, Told
 from tailrace_gateway.library import Found
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.kernel_messages import AttachReply
@@ -29,6 +29,7 @@ class FakeKernel:
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
         self.answers: dict[str, Mapping[str, Any] | Exception] = {}
         self.inputs: list[tuple[str, str]] = []
+        self.told: list[Told] = []
         self.codes: dict[str, str] = {}
         self.holds_runs = False  # a run starts and does not end
         self.silent: set[str] = set()  # kinds that get no reply
@@ -112,6 +113,10 @@ class FakeKernel:
 
     def die(self) -> None:
         self.hear(Exited(-9, "killed"))
+
+    def tell(self, told: Told) -> str:
+        self.told.append(told)
+        return f"m{next(_numbers)}"
 
     def answer_input(self, request_id: str, value: str) -> bool:
         self.inputs.append((request_id, value))

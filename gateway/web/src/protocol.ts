@@ -807,7 +807,7 @@ export interface CommSent {
   cellId?: string;
   targetName?: string;
   metadata?: Record<string, unknown>;
-  buffers?: string[];
+  buffers?: (string | Uint8Array)[];
 }
 
 export interface ReadOnly {
