@@ -36,6 +36,7 @@ class CellText:
     first_line: int
     limits: SqlLimits
     library: FrameLibrary = "pandas"  # of the result
+    early: bool = False  # it is not its turn yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def run_cell(
     running.check()
     work = _Work(cell, engine, frames)
     try:
-        session = engine.begin(frames, autocommit=autocommit)
+        session = engine.begin(frames, autocommit=autocommit, early=cell.early)
     except Exception as error:
         raise work.failure(error, None) from None
     try:
