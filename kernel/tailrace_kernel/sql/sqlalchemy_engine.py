@@ -196,7 +196,7 @@ class SQLAlchemyEngine:
         url = self.engine.url
         place = Place(url.host or "", url.port, url.username or "", url.database or "")
         code = classify_connect(error, text)
-        return TailraceError(code, self._secrets.scrub(connect_sentence(code, place, text)))
+        return TailraceError(code, connect_sentence(code, place.scrubbed(self._secrets.scrub), text))
 
     def _answers(self, connection: Connection) -> bool:
         """Whether a kept connection still lives; if not it is dropped, its temporary tables are gone anyway."""
