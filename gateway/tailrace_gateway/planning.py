@@ -205,6 +205,7 @@ def _plan_configure(state: NotebookState, command: SetNotebook) -> Plan:
         lazy=old.lazy if command.lazy is None else command.lazy,
         cutoff=old.cutoff if command.cutoff is None else command.cutoff,
         frames=old.frames if command.frames is None else command.frames,
+        early_queries=old.early_queries if command.early_queries is None else command.early_queries,
     )
     return Plan(Configure(name=command.name or state.info.name, settings=settings))
 

@@ -60,7 +60,9 @@ class Registration:
 
     def settings(self, state: NotebookState) -> SettingsRequest:
         settings = state.info.settings
-        return SettingsRequest(lazy=settings.lazy, cutoff=settings.cutoff, frames=settings.frames)
+        return SettingsRequest(
+            lazy=settings.lazy, cutoff=settings.cutoff, frames=settings.frames, early_queries=settings.early_queries
+        )
 
     def _bulk(self, state: NotebookState) -> Iterator[Request]:
         for cell_id in [cell_id for cell_id in self._told if cell_id not in state.cells]:

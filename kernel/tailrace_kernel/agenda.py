@@ -1,6 +1,6 @@
 """The one pending set, and the runs that wait for its cells. Knows no values, and of the graph only cells' ranks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 
 from tailrace_protocol.kernel_messages import KernelReason
@@ -68,6 +68,20 @@ class Agenda:
                 return cell
             heappop(heap)
         return None
+
+    def nearest(self, most: int) -> Iterator[str]:
+        """Pending cells by rank, at most so many; the pending set must not change meanwhile."""
+        heap, entries = self._heap, self.entries
+        frontier = [(heap[0], 0)] if heap else []
+        seen: set[str] = set()
+        while frontier and len(seen) < most:
+            (_, cell), at = heappop(frontier)
+            for child in (2 * at + 1, 2 * at + 2):
+                if child < len(heap):
+                    heappush(frontier, (heap[child], child))
+            if cell in entries and cell not in seen:
+                seen.add(cell)
+                yield cell
 
     def take(self, cell: str) -> Entry:
         return self.entries.pop(cell)

@@ -234,6 +234,7 @@ class Conductor:
                         if time.monotonic() - turn > SLICE:
                             await asyncio.sleep(0)
                             turn = time.monotonic()
+            self._runner.drop_early()  # of cells that were edited or dropped
         self._wake_if_due()
 
     def _begin(self, execute: Execute, run: Run) -> bool:
@@ -242,10 +243,14 @@ class Conductor:
             self._next, self._now = None, (execute.cell_id, run)
             dropped, self._dropped = self._dropped, False
         self._namespace.prepare(execute).clear()
+        if execute.early:
+            self._runner.begin_early(execute.early)
         return dropped or self._interrupts.hit
 
     def _end(self, execute: Execute, run: Run, ended: Ended) -> None:
         cell_id, status = execute.cell_id, ended.outcome
+        if status == "interrupted":
+            self._runner.drop_early()
         finished, garbage = self._namespace.commit(execute, status, ended.seconds)
         garbage.clear()
         with self.lock:

@@ -20,6 +20,13 @@ class Effect(StrEnum):
     OPAQUE_SQL = "opaque_sql"
 
 
+class Early(StrEnum):
+    """What a cell that only asks a database may begin beside, before its turn: nothing there can change its answer."""
+
+    BESIDE_PYTHON = "beside_python"  # the notebook's own in-memory DuckDB, which Python cells cannot reach
+    BESIDE_QUERIES = "beside_queries"  # a database outside: Python may write there with no edge (`df.to_sql`)
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """`line` counts from 1, `column` from 0 in code points; both None when the cell as a whole is meant."""
@@ -148,6 +155,7 @@ class Analysis:
     star: bool = False  # `from m import *`: it may bind any name
     caught: frozenset[str] = NOTHING  # subset of writes: unbound again at the end of an `except … as name`
     call_time: frozenset[str] = NOTHING  # subset of reads (builtins left out): read by function bodies only
+    early: Early | None = None  # of SQL cells; None: it waits for its turn
 
     @property
     def immediate_reads(self) -> frozenset[str]:

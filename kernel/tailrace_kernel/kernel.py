@@ -102,11 +102,19 @@ class TailraceKernel(IPythonKernel):
         self.shell.interrupts = self.interrupts
         self._cell_parent = CellParent(self, self.shell)
         self.queries = Queries(names)
+        self.shell.events.register("pre_execute", self.queries.early.note_code)
         sql_magic.install(self.shell, self.queries, self.catalogue)
         self.conductor = Conductor(
             Scheduler(),
             Namespace(names),
-            Runner(self.shell, self.interrupts, self.queries.run, self._set_cell_parent),
+            Runner(
+                self.shell,
+                self.interrupts,
+                self.queries.run,
+                self._set_cell_parent,
+                self.queries.begin_early,
+                self.queries.early.drop,
+            ),
             self.interrupts,
             self.outbox,
             self._wake_main,

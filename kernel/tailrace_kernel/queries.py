@@ -12,7 +12,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tailrace_kernel.early import Begun, EarlyQueries
 from tailrace_kernel.sql_cell import SqlCell
+from tailrace_kernel.stimuli import EarlyQuery
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.kernel_messages import (
     ConfigureDbReply,
@@ -63,6 +65,7 @@ class Queries:
         self.library: FrameLibrary = "pandas"
         self._cells = ThreadPoolExecutor(1, thread_name_prefix="sql-cell")
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="sql-aside")
+        self.early = EarlyQueries(names, lambda: self.connections)
         self.results: dict[str, Shown] = {}  # cell → what it showed last, for pages and downloads
 
     @property
@@ -84,12 +87,31 @@ class Queries:
         """Run a SQL cell and bind its result name; gives what is to be shown. A cancelled await cancels the driver."""
         from tailrace_kernel.sql import Running
 
-        running = Running()
-        self._running.add(running)
+        self.early.note_turn()
         self.results.pop(cell_id, None)  # a failing cell shows no table
-        done = asyncio.wrap_future(self._cells.submit(self._run, cell, running))
+        begun = self.early.take(cell_id, cell)
+        result = await self._early_result(begun) if begun is not None else None
+        if result is None:
+            running = Running()
+            result = await self._finished(running, self._cells.submit(self._run, cell, running))
+        return self._take(cell_id, result)
+
+    async def _early_result(self, begun: Begun) -> "SqlResult | None":
+        """None if the cell has to run now: what went wrong before its turn does not count."""
         try:
-            result = await asyncio.shield(done)
+            result = await self._finished(begun.running, begun.answer)
+        except Exception:
+            return None
+        if not self.early.counts(begun, self.library):
+            return None
+        self.early.taken += 1
+        return result
+
+    async def _finished(self, running: "Running", answer: "Future[SqlResult]") -> "SqlResult":
+        self._running.add(running)
+        done = asyncio.wrap_future(answer)
+        try:
+            return await asyncio.shield(done)
         except asyncio.CancelledError:
             running.cancel()
             await asyncio.wait([done], timeout=CANCEL_PATIENCE)
@@ -98,7 +120,11 @@ class Queries:
             raise
         finally:
             self._running.discard(running)
-        return self._take(cell_id, result)
+
+    def begin_early(self, foreseen: tuple[EarlyQuery, ...]) -> None:
+        """Queries that may run beside the cell whose turn it is. Returns at once: nobody waits for the libraries."""
+        if self._connections is not None:
+            self.early.begin(foreseen, self.library)
 
     def run_now(self, cell_id: str, cell: SqlCell) -> Any:
         """The same for a caller that cannot await (the `%%sql` magic). Waits on the main thread; a KeyboardInterrupt
@@ -126,6 +152,15 @@ class Queries:
         return result.display
 
     def _run(self, cell: SqlCell, running: "Running") -> "SqlResult":
+        if cell.analysis.early is not None:
+            return self._ask(cell, running)
+        self.early.note_statements(cell)
+        try:
+            return self._ask(cell, running)
+        finally:
+            self.early.note_statements(cell)
+
+    def _ask(self, cell: SqlCell, running: "Running") -> "SqlResult":
         return self.connections.run(
             cell.statement,
             cell.connection,
@@ -154,6 +189,7 @@ class Queries:
         configured = self.connections.configure(
             request.name, request.url, read_only=request.read_only, connect_timeout=request.connect_timeout
         )
+        self.early.note_change()
         return ConfigureDbReply(
             name=configured.name,
             dialect=configured.dialect,
@@ -219,6 +255,7 @@ class Queries:
         """Stop what runs and close the connections: a thread that waits for a database would keep the process."""
         for running in list(self._running):
             running.cancel()
+        self.early.close()
         self._cells.shutdown(wait=False, cancel_futures=True)
         self._aside.shutdown(wait=False, cancel_futures=True)
         if self._connections is not None:

@@ -170,6 +170,8 @@ class Requests:
         self._conductor.change(SettingsChanged(lazy=request.lazy, cutoff=request.cutoff), call.header)
         if request.frames is not None:
             self._queries.library = request.frames
+        if request.early_queries is not None:
+            self._queries.early.enabled = request.early_queries
         return wire.Content()
 
     # Runs.

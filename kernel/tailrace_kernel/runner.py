@@ -20,7 +20,7 @@ from tailrace_kernel.catalogue import PythonCell
 from tailrace_kernel.interrupt import Interrupts
 from tailrace_kernel.shell import TailraceShell
 from tailrace_kernel.sql_cell import SqlCell
-from tailrace_kernel.stimuli import Outcome
+from tailrace_kernel.stimuli import EarlyQuery, Outcome
 
 RunSql = Callable[[str, SqlCell], Awaitable[Any]]
 
@@ -52,11 +52,15 @@ class Runner:
         interrupts: Interrupts,
         run_sql: RunSql,
         set_parent: Callable[[dict[str, Any]], None],
+        begin_early: Callable[[tuple[EarlyQuery, ...]], None],
+        drop_early: Callable[[], None],
     ) -> None:
         self._shell = shell
         self._set_parent = set_parent
         self._interrupts = interrupts
         self._run_sql = run_sql
+        self.begin_early = begin_early
+        self.drop_early = drop_early
         interrupts.guards(self._run_plain)
         interrupts.guards(self._run_awaiting)
 

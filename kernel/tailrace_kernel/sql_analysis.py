@@ -11,6 +11,8 @@ from tailrace_kernel.facts import NOTHING, Diagnostic
 from tailrace_kernel.sql_parameters import Anonymous, Expression, Named, Text, scan
 from tailrace_kernel.sql_statements import Statement, split
 
+ASKING = frozenset({"select", "from", "values", "table"})
+
 
 @dataclass(frozen=True, slots=True)
 class SqlAnalysis:
@@ -25,6 +27,7 @@ class SqlAnalysis:
     writes_unknown: bool = False
     statements: tuple[Statement, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
+    only_asks: bool = False  # queries without effects: when they run in between others makes no difference
     written_as: frozenset[str] = NOTHING  # unqualified tables among the reads, spelled as in the text
 
 
@@ -37,6 +40,7 @@ class _Sum:
     made: set[str] = field(default_factory=set)
     written_as: set[str] = field(default_factory=set)
     unknown: bool = False
+    only_asks: bool = True
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
 
@@ -53,6 +57,7 @@ def analyze_sql(sql: str, dialect: str) -> SqlAnalysis:
         total.unknown,
         tuple(statements),
         tuple(total.diagnostics),
+        bool(statements) and total.only_asks and not total.unknown and not total.writes,
         frozenset(total.written_as),
     )
 
@@ -70,6 +75,7 @@ def _add(total: _Sum, statement: Statement, dialect: str) -> None:
         total.diagnostics.append(Diagnostic("sql_syntax", facts.message, line, facts.column))
         return
     total.unknown |= facts.unknown
+    total.only_asks &= facts.only_asks and statement.kind in ASKING and not statement.is_write
     if facts.parameter_tables:
         message = "a parameter stands for a table here, but only values can be bound: write the table's name"
         total.diagnostics.append(Diagnostic("sql_table_parameter", message, statement.start_line, 0))

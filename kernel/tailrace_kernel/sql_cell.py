@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from tailrace_kernel.analysis import analyze
-from tailrace_kernel.facts import NOTHING, Analysis, Diagnostic, Effect
+from tailrace_kernel.facts import NOTHING, Analysis, Diagnostic, Early, Effect
 from tailrace_kernel.sql_analysis import SqlAnalysis, analyze_sql
 from tailrace_kernel.sql_parameters import Expression, scan
 
@@ -92,6 +92,7 @@ def analyze_sql_cell(
         diagnostics=(*diagnostics, *(_moved(found, header.first_line - 1) for found in sql.diagnostics)),
         binds=binds,
         opaque=any(value.opaque for value in values),
+        early=_early(sql, values, header.write, used in embedded),
     )
     return SqlCell(
         analysis, used, bound, header.statement, dialect, header.first_line, variables, mentioned, header.write
@@ -194,6 +195,17 @@ def _effects(sql: SqlAnalysis, embedded: bool) -> frozenset[Effect]:
     elif sql.writes or any(statement.is_write for statement in sql.statements):
         found.add(Effect.SQL_WRITE)
     return frozenset(found)
+
+
+def _early(sql: SqlAnalysis, values: list[Analysis], write: bool, embedded: bool) -> Early | None:
+    """Tables with a dot are of another schema or of an attached database; files may be written by Python."""
+    if not sql.only_asks or write or sql.diagnostics or any(table.startswith("file:") for table in sql.reads):
+        return None
+    if any(value.opaque or value.changes or value.writes for value in values):
+        return None
+    if embedded and not any("." in table for table in sql.reads):
+        return Early.BESIDE_PYTHON
+    return Early.BESIDE_QUERIES
 
 
 def _leaves_memory(table: str) -> bool:

@@ -42,6 +42,14 @@ _HARMLESS = frozenset(
 )
 
 
+_ONLY_ASK = frozenset({"range", "repeat", "hash", "count_if", "list_sum", "format"})
+_DO_MORE: tuple[type[exp.Expr], ...] = (
+    *(exp.AnonymousAggFunc, exp.NextValueFor, exp.Command, exp.Lock, exp.Into, exp.Parameter, exp.SessionParameter),
+    *(exp.Rand, exp.Randn, exp.Uuid, exp.CurrentTimestamp, exp.CurrentTime, exp.CurrentDate, exp.CurrentDatetime),
+    *(exp.ReadCSV, exp.ReadParquet, exp.PropertyEQ),
+)
+
+
 @dataclass(slots=True)
 class TreeFacts:
     reads: set[str] = field(default_factory=set)
@@ -49,6 +57,7 @@ class TreeFacts:
     creates: set[str] = field(default_factory=set)  # subset of writes: later statements of the text find it
     written_as: set[str] = field(default_factory=set)  # unqualified reads, spelled as in the text
     unknown: bool = False
+    only_asks: bool = True  # no function or lock that may change something, or whose answer is that of a moment
     parameter_tables: bool = False  # a parameter stands where a table must: no value can be bound there
 
 
@@ -81,6 +90,7 @@ def read_statement(sql: str, dialect: str) -> TreeFacts | Problem:
     for tree in trees:
         if tree is not None:
             walk.statement(tree)
+            walk.facts.only_asks &= isinstance(tree, exp.Query) and not any(map(_does_more, tree.walk()))
     return walk.facts
 
 
@@ -348,6 +358,13 @@ class _Walk:
 
     def _command(self, node: exp.Command) -> None:
         self.facts.unknown |= str(node.this).lower() not in _HARMLESS
+
+
+def _does_more(node: exp.Expr) -> bool:
+    """Functions the parser does not know count as doing anything: `setval`, `pg_advisory_lock`, a user's own."""
+    if isinstance(node, exp.Anonymous):
+        return node.name.lower() not in _ONLY_ASK
+    return isinstance(node, _DO_MORE)
 
 
 def fold(name: str, quoted: bool, engine: Dialect) -> str:

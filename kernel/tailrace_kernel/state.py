@@ -66,6 +66,7 @@ class State:
         self.lazy = False
         self.cutoff = False
         self.disabled = 0  # cells with mode `disabled`
+        self.early: set[str] = set()  # cells whose queries may begin before their turn
         self.graph_version = 0
         self.excess = 0  # bytes of kept versions beyond their budget
         self.held: tuple[tuple[Version, int], ...] = ()

@@ -225,6 +225,13 @@ class Bind(Struct, frozen=True):
     directions: Directions
 
 
+class EarlyQuery(Struct, frozen=True):
+    """A pending cell whose query may begin now, if its answer is checked at its turn; otherwise it runs then."""
+
+    cell_id: str
+    payload: Any
+
+
 class Execute(Struct, frozen=True):
     """Run this cell; answer with `CellFinished`. At most one is outstanding."""
 
@@ -242,6 +249,7 @@ class Execute(Struct, frozen=True):
     cutoff: bool = False
     opaque: bool = False  # what it binds cannot be known before
     caught: frozenset[str] = NOTHING  # names that it does not read and may unbind at the end of an `except`
+    early: tuple[EarlyQuery, ...] = ()  # may begin beside it
 
 
 Effect = Execute | Bind

@@ -93,6 +93,7 @@ class Structure:
         state.disabled += (stimulus.mode == "disabled") - (record.mode == "disabled")
         record.code, record.analysis, record.payload = stimulus.code, stimulus.analysis, stimulus.payload
         record.cell_type, record.mode = stimulus.cell_type, stimulus.mode
+        (state.early.discard if stimulus.analysis.early is None else state.early.add)(cell)
         record.unasked = unasked(stimulus) if state.rules.unasked else None
         if stimulus.cell_type == "markdown":
             return reach(Analysis())
@@ -181,6 +182,7 @@ class Structure:
         """Everything about the cell but its edges; returns the names that had a value of it."""
         state, cell = self._state, record.id
         state.disabled -= record.mode == "disabled"
+        state.early.discard(cell)
         gone = {name for name in record.given if record.has(name)}
         state.shown.lost(record)
         state.freshness.renew(record)

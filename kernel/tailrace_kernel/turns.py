@@ -3,6 +3,7 @@
 from tailrace_kernel.agenda import MAX_RUNS, Entry, Run
 from tailrace_kernel.endings import Endings
 from tailrace_kernel.facts import NOTHING
+from tailrace_kernel.foresight import foresee
 from tailrace_kernel.gather import Gather, run_cap
 from tailrace_kernel.reach import is_table
 from tailrace_kernel.records import Record
@@ -163,6 +164,7 @@ class Turns:
                 state.cutoff,
                 record.analysis.opaque or record.analysis.star,
                 record.analysis.caught - graph.reads[cell] if record.analysis.caught else NOTHING,
+                foresee(state, record) if state.early else (),
             )
         )
 

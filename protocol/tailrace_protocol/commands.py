@@ -85,6 +85,7 @@ class SetNotebook(Command, tag="set_notebook", frozen=True, kw_only=True):
     lazy: bool | None = None
     cutoff: bool | None = None
     frames: FrameLibrary | None = None
+    early_queries: bool | None = None
     name: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
 
 

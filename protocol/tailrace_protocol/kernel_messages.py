@@ -145,6 +145,7 @@ class SettingsRequest(Content, frozen=True, kw_only=True):
     lazy: bool | None = None
     cutoff: bool | None = None
     frames: FrameLibrary | None = None
+    early_queries: bool | None = None  # SQL cells that only ask may begin before their turn
 
 
 class SchemaRequest(Content, frozen=True, kw_only=True):

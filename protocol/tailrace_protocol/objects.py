@@ -198,12 +198,14 @@ class Member(Wire, frozen=True, kw_only=True):
 
 
 class Settings(Wire, frozen=True, kw_only=True, omit_defaults=False):
-    """Settings of one notebook; `auto_run` is the page's 1.5 s timer, `frames` what SQL cells give."""
+    """Settings of one notebook; `auto_run` is the page's 1.5 s timer, `frames` what SQL cells give, `early_queries`
+    whether those that only ask may begin before their turn."""
 
     auto_run: bool = True
     lazy: bool = False
     cutoff: bool = False
     frames: FrameLibrary = "pandas"
+    early_queries: bool = True
 
 
 class NotebookInfo(Wire, frozen=True, kw_only=True):

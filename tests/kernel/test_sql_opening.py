@@ -5,12 +5,15 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import keyring
 import pytest
 from keyring.backend import KeyringBackend
 
 from tailrace_kernel.sql import Connections
+from tailrace_kernel.sql.backends import MySQL
+from tailrace_kernel.sql.failures import classify_connect
 from tailrace_kernel.sql.opening import parse, resolve
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tests.postgres import Postgres
@@ -46,6 +49,7 @@ def refusal(connections: Connections, url: str, timeout: float = 8.0) -> Tailrac
         (f"postgrsql://u:{CANARY}@h/x", ErrorCode.DB_UNKNOWN_DIALECT, "postgresql://"),
         (f"sqlite+nope://u:{CANARY}@h/x", ErrorCode.DB_UNKNOWN_DIALECT, "sqlite://"),
         (f"mssql+pyodbc://u:{CANARY}@h/x", ErrorCode.DB_DRIVER_MISSING, "pip install 'pyodbc'"),
+        (f"mysql+mysqldb://u:{CANARY}@h/x", ErrorCode.DB_DRIVER_MISSING, "pip install 'mysqlclient'"),
         (f"trino://u:{CANARY}@h/x", ErrorCode.DB_DRIVER_MISSING, "pip install 'trino[sqlalchemy]'"),
         (f"snowflake://u:{CANARY}@h/x?private_key={CANARY}", ErrorCode.DB_DRIVER_MISSING, "snowflake-sqlalchemy"),
         (f"postgresql://u:{CANARY}@127.0.0.1:1/x", ErrorCode.DB_REFUSED, "is the server running"),
@@ -73,6 +77,30 @@ def test_a_wrong_password_is_told_quickly_and_without_it(connections: Connection
     assert error.code is ErrorCode.DB_AUTH
     assert postgres.user in error.message
     assert connections.dialect() == "postgres"
+
+
+def test_a_password_that_ends_in_a_word_of_ours_spoils_no_sentence(
+    connections: Connections, postgres: Postgres
+) -> None:
+    """`pass***` would tell how it ends."""
+    error = refusal(connections, postgres.url_with(password="p@ss/word"))
+    assert "or its password: check both" in error.message
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(1045, ErrorCode.DB_AUTH), (1044, ErrorCode.DB_NO_DATABASE), (1049, ErrorCode.DB_NO_DATABASE)]
+)
+def test_mysql_says_by_number_what_is_wrong(number: int, code: ErrorCode) -> None:
+    """1044: the user may open the server and not this database; whether it exists is not told."""
+    error = Exception(number, "Access denied for user 'u'@'%' to database 'none'")
+    assert classify_connect(error, "Access denied for user 'u'@'%' to database 'none'") is code
+
+
+def test_mysql_knows_a_transaction_left_open() -> None:
+    """From the status flags of the last answer, as PyMySQL keeps them; another driver may have none."""
+    assert MySQL().in_transaction(SimpleNamespace(server_status=2 | 1))
+    assert not MySQL().in_transaction(SimpleNamespace(server_status=2))
+    assert not MySQL().in_transaction(SimpleNamespace())
 
 
 def test_postgresql_says_which_of_its_words_is_wrong(connections: Connections, postgres: Postgres) -> None:

@@ -16,7 +16,7 @@ import duckdb
 ROOT = Path(__file__).parents[2]
 OTHER = "duckdb>=1.5,<2"
 INSTALL, RUN = 240, 540  # seconds
-SUITES = ("tests/kernel/test_kernel_sql.py", "tests/kernel/test_pages.py")
+SUITES = ("tests/kernel/test_kernel_sql.py", "tests/kernel/test_pages.py", "tests/kernel/test_early.py")
 PASSED = re.compile(r"(?P<count>\d+) passed")
 
 

@@ -141,7 +141,13 @@ def test_names_are_camel_case_and_nothing_is_sent_for_none() -> None:
 
 
 def test_settings_are_always_sent_whole() -> None:
-    assert sent_as(objects.Settings()) == {"autoRun": True, "lazy": False, "cutoff": False, "frames": "pandas"}
+    assert sent_as(objects.Settings()) == {
+        "autoRun": True,
+        "lazy": False,
+        "cutoff": False,
+        "frames": "pandas",
+        "earlyQueries": True,
+    }
 
 
 def test_edges_spell_from_as_on_the_wire() -> None:

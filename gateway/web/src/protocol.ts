@@ -78,6 +78,7 @@ export interface SetNotebook {
   lazy?: boolean;
   cutoff?: boolean;
   frames?: "pandas" | "polars";
+  earlyQueries?: boolean;
   name?: string;
 }
 
@@ -676,6 +677,7 @@ export interface Settings {
   lazy: boolean;
   cutoff: boolean;
   frames: "pandas" | "polars";
+  earlyQueries: boolean;
 }
 
 export interface NotebookUpdated {

@@ -114,7 +114,7 @@ export function cell(id: string, change: Partial<Cell> = {}): Cell {
 
 export function snapshot(cells: Cell[], seq = 0): Snapshot {
   return {
-    type: "snapshot", epoch: "e1", seq, revision: 0, hash: "", notebook: { id: "n", path: "n.py", name: "n", settings: { autoRun: true, lazy: false, cutoff: false, frames: "pandas" } }, cells,
+    type: "snapshot", epoch: "e1", seq, revision: 0, hash: "", notebook: { id: "n", path: "n.py", name: "n", settings: { autoRun: true, lazy: false, cutoff: false, frames: "pandas", earlyQueries: true } }, cells,
     graph: { edges: [], cycles: [], version: 0 }, kernel: { state: "idle" }, db: [], clients: [],
   };
 }

@@ -161,6 +161,8 @@ class SQLite(Backend):
 
 
 class MySQL(Backend):
+    _IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS of MySQL's client protocol, in the status of every answer
+
     hidden_schemas = frozenset({"information_schema", "mysql", "performance_schema", "sys"})
 
     def options(self, url: URL, *, read_only: bool, connect_timeout: float) -> tuple[URL, dict[str, Any]]:
@@ -180,6 +182,9 @@ class MySQL(Backend):
     def interrupt(self, connection: Any, engine: sa.Engine) -> None:
         with engine.connect() as other:
             other.exec_driver_sql(f"KILL QUERY {int(connection.thread_id())}")
+
+    def in_transaction(self, connection: Any) -> bool:
+        return bool(getattr(connection, "server_status", 0) & self._IN_TRANSACTION)
 
     def normalise(self, value: object, source: str) -> object:
         value = _documents(plain(value, source), as_json)

@@ -23,6 +23,7 @@ from tailrace_protocol.objects import FrameLibrary
 
 # BEGIN or COMMIT in a cell: it manages its transaction itself. Savepoints live inside ours.
 OWN_TRANSACTION = frozenset({"begin", "start", "commit", "end", "abort"})
+BEYOND_PYTHON = re.compile(r"^(?:timestamp|date) too (?:large|small) .*: '(.*)'$", re.MULTILINE)  # psycopg
 ESCAPES = frozenset({"set", "reset", "discard", "pragma", "use"})  # could switch a read-only session back
 
 
@@ -36,6 +37,7 @@ class CellText:
     first_line: int
     limits: SqlLimits
     library: FrameLibrary = "pandas"  # of the result
+    early: bool = False  # it is not its turn yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def run_cell(
     running.check()
     work = _Work(cell, engine, frames)
     try:
-        session = engine.begin(frames, autocommit=autocommit)
+        session = engine.begin(frames, autocommit=autocommit, early=cell.early)
     except Exception as error:
         raise work.failure(error, None) from None
     try:
@@ -171,6 +173,11 @@ class _Work:
             return (
                 f"\nA parameter stands for a value; {failed.bound.at_table} stands where the name of a table is "
                 "expected. Write the name itself."
+            )
+        if (unread := BEYOND_PYTHON.search(text)) is not None:
+            return (
+                f"\nPython has no date for {unread[1]}: cast the column to text, or keep such rows out "
+                "(`WHERE isfinite(…)`)."
             )
         named = [name for name in self._frames if re.search(rf"\b{re.escape(name)}\b", text.partition("\n")[0])]
         if not named:

@@ -135,6 +135,7 @@ class Connections:
         first_line: int = 1,
         library: FrameLibrary = "pandas",
         write: bool = False,
+        early: bool = False,
     ) -> SqlResult:
         """Run the statements of one cell in one transaction; blocks.
 
@@ -143,14 +144,19 @@ class Connections:
         names (DuckDB), for this cell only, and hide tables of the same name; the others help to explain an error.
         `result`: the name that will hold the whole result. `first_line`: line of the cell at which `statement` starts.
         `write`: the cell may write on a read-only connection; it then has a database session of its own.
+        `early`: another cell may be in its turn on this connection; see `takes_early`.
 
         Raises SqlStatementError, SqlInterrupted, TailraceError (unknown_connection, db_parameter, db_read_only,
         result_too_large); the transaction is then rolled back and the connection stays usable.
         """
-        cell = CellText(statement, connection, result, first_line, limits or SqlLimits(), library)
+        cell = CellText(statement, connection, result, first_line, limits or SqlLimits(), library, early)
         engine = self._engine(connection)
         with engine.writable() if write else nullcontext(engine) as used:
             return run_cell(cell, used, parameters, frames or {}, running or Running())
+
+    def takes_early(self, connection: str) -> bool:
+        """Whether a query on it may run beside the cell whose turn it is. Blocks on the database."""
+        return self._engine(connection).takes_early()
 
     def cancel(self, running: Running) -> None:
         """The same as `running.cancel()`."""

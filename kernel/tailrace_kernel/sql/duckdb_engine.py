@@ -46,6 +46,7 @@ class DuckDBEngine:
         self.server_version = str(duckdb.__version__)
         self._pin = threading.Lock()
         self._pinned: Any = None  # the cursor that holds temporary tables, while no cell uses it
+        self._temporary = False  # there is such a cursor, used or not
         _refuse_scans(connection)
 
     @classmethod
@@ -78,13 +79,22 @@ class DuckDBEngine:
                 finally:
                     self._connect()
 
-    def begin(self, frames: Mapping[str, object], *, autocommit: bool) -> "DuckDBSession":
+    def begin(self, frames: Mapping[str, object], *, autocommit: bool, early: bool = False) -> "DuckDBSession":
         with self._open, self._pin:
-            cursor, self._pinned = self._pinned, None
+            cursor = None if early else self._pinned
+            self._pinned = self._pinned if early else None
             used = cursor or self._connection.cursor()
         session = DuckDBSession(self, used, frames, autocommit=autocommit)
         session.has_temporary = cursor is not None
         return session
+
+    def takes_early(self) -> bool:
+        """A view may read a file, which may be written any time."""
+        if self._temporary:
+            return False
+        with self._open, self._connection.cursor() as cursor:
+            (views,) = cursor.execute("SELECT count(*) FROM duckdb_views() WHERE NOT internal").fetchone()
+        return not views
 
     def normalise(self, value: object, source: str) -> object:
         return plain(value, source)
@@ -111,6 +121,7 @@ class DuckDBEngine:
         """Hold a cursor with temporary tables for the next cell."""
         with self._pin:
             former, self._pinned = self._pinned, cursor
+            self._temporary = True
         if former is not None:
             former.close()
 
@@ -138,6 +149,7 @@ class DuckDBEngine:
             if self._pinned is not None:
                 self._pinned.close()
                 self._pinned = None
+            self._temporary = False
         self._connection.close()
 
 

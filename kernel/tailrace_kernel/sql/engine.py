@@ -74,8 +74,13 @@ class Engine(Protocol):
     @property
     def structure(self) -> SchemaCache: ...
 
-    def begin(self, frames: Mapping[str, object], *, autocommit: bool) -> Session:
-        """A session with `frames` registered as tables, in a transaction unless `autocommit`."""
+    def begin(self, frames: Mapping[str, object], *, autocommit: bool, early: bool = False) -> Session:
+        """A session with `frames` registered as tables, in a transaction unless `autocommit`; never the one with
+        temporary tables if `early`."""
+        ...
+
+    def takes_early(self) -> bool:
+        """Whether a session beside that of the cell whose turn it is sees the same tables. Asks the database."""
         ...
 
     def normalise(self, value: object, source: str) -> object:

@@ -5,6 +5,7 @@ server error numbers; research on what each mistake of a URL raises.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tailrace_protocol.errors import ErrorCode, TailraceError
@@ -38,6 +39,10 @@ class Place:
     def server(self) -> str:
         return f"{self.host or 'localhost'}:{self.port}" if self.port else (self.host or "the local server")
 
+    def scrubbed(self, scrub: Callable[[str], str]) -> "Place":
+        """Without secrets, before words of ours surround it: a password that ends in `word` would take ours with it."""
+        return Place(scrub(self.host), self.port, scrub(self.user), scrub(self.database))
+
 
 _BY_SQLSTATE = {
     "28P01": ErrorCode.DB_AUTH,
@@ -46,7 +51,7 @@ _BY_SQLSTATE = {
     "53300": ErrorCode.DB_REFUSED,
     "57P03": ErrorCode.DB_REFUSED,
 }
-_BY_MYSQL_NUMBER = {1045: ErrorCode.DB_AUTH, 1044: ErrorCode.DB_AUTH, 1049: ErrorCode.DB_NO_DATABASE}
+_BY_MYSQL_NUMBER = {1045: ErrorCode.DB_AUTH, 1044: ErrorCode.DB_NO_DATABASE, 1049: ErrorCode.DB_NO_DATABASE}
 _BY_WORDS = (
     (r"no password supplied|password required", ErrorCode.DB_NEEDS_CREDENTIALS),
     (r"password authentication failed|role .* does not exist|no pg_hba\.conf entry|access denied", ErrorCode.DB_AUTH),
@@ -79,7 +84,7 @@ def classify_connect(error: BaseException, text: str) -> ErrorCode:
 
 
 def connect_sentence(code: ErrorCode, place: Place, text: str) -> str:
-    """One sentence for a person: what happened and what to do. `text` must hold no secret any more."""
+    """One sentence for a person: what happened and what to do. `place` and `text` must hold no secret any more."""
     match code:
         case ErrorCode.DB_AUTH:
             return f"{place.server} refused user {place.user!r} or its password: check both, then connect again."

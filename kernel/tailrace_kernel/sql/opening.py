@@ -77,7 +77,7 @@ def open_engine(reference: str, *, read_only: bool, connect_timeout: float) -> O
         text = secrets.scrub(clean_text(error))
         code = classify_connect(error, text)
         logger.info("connect failed: %s", code)
-        raise TailraceError(code, secrets.scrub(connect_sentence(code, place, text))) from None
+        raise TailraceError(code, connect_sentence(code, place.scrubbed(secrets.scrub), text)) from None
     return Opened(engine, shown, note)
 
 

@@ -77,6 +77,7 @@ class SQLAlchemyEngine:
         )
         self._pin = threading.Lock()
         self._pinned: Connection | None = None
+        self._temporary = False  # a connection has temporary tables, used or not
 
     @classmethod
     def connect(cls, url: URL, secrets: Secrets, *, read_only: bool, connect_timeout: float) -> "SQLAlchemyEngine":
@@ -100,11 +101,11 @@ class SQLAlchemyEngine:
             raise
         return made
 
-    def begin(self, frames: Mapping[str, object], *, autocommit: bool) -> "SQLAlchemySession":
+    def begin(self, frames: Mapping[str, object], *, autocommit: bool, early: bool = False) -> "SQLAlchemySession":
         """`frames` cannot be tables here; their names serve to explain a table that does not exist."""
         self._turn.__enter__()
         try:
-            return self._begin(autocommit)
+            return self._begin(autocommit, early)
         except BaseException:
             self.give_turn()
             raise
@@ -113,9 +114,10 @@ class SQLAlchemyEngine:
         """The session that `begin` gave is closed."""
         self._turn.__exit__(None, None, None)
 
-    def _begin(self, autocommit: bool) -> "SQLAlchemySession":
+    def _begin(self, autocommit: bool, early: bool) -> "SQLAlchemySession":
         with self._pin:
-            connection, self._pinned = self._pinned, None
+            connection = None if early else self._pinned
+            self._pinned = self._pinned if early else None
         if connection is not None and not self._answers(connection):
             connection = None
         pinned = connection is not None
@@ -145,6 +147,9 @@ class SQLAlchemyEngine:
             yield other
         finally:
             other.close()
+
+    def takes_early(self) -> bool:
+        return not self._temporary and not isinstance(self.engine.pool, StaticPool)
 
     def normalise(self, value: object, source: str) -> object:
         return self.backend.normalise(value, source)
@@ -191,7 +196,7 @@ class SQLAlchemyEngine:
         url = self.engine.url
         place = Place(url.host or "", url.port, url.username or "", url.database or "")
         code = classify_connect(error, text)
-        return TailraceError(code, self._secrets.scrub(connect_sentence(code, place, text)))
+        return TailraceError(code, connect_sentence(code, place.scrubbed(self._secrets.scrub), text))
 
     def _answers(self, connection: Connection) -> bool:
         """Whether a kept connection still lives; if not it is dropped, its temporary tables are gone anyway."""
@@ -210,6 +215,7 @@ class SQLAlchemyEngine:
         """Hold a connection with temporary tables for the next cell."""
         with self._pin:
             former, self._pinned = self._pinned, connection
+            self._temporary = True
         if former is not None:
             former.close()
 
