@@ -131,6 +131,7 @@ class Endings:
         state, record, cell = self._state, running.record, running.record.id
         sources = running.sources
         was_direct, was_spends = record.direct, set(record.spends)
+        record.latest = frozenset()
         direct = frozenset((name, sources[name]) for name in finished.touched if name in sources)
         if finished.found:
             direct |= self._overwritten(cell, finished.found)
@@ -146,6 +147,7 @@ class Endings:
             if owner is not None and owner != cell and owner in state.records:
                 spent.add((name, owner))
         spent = {(n, w) for n, w in spent if w in state.records and state.records[w].has(n)}
+        record.latest = frozenset(spent)
         learned = self._learn(running, finished) if state.rules.sharing else []
         for name, owner in spent:
             state.freshness.spend(owner, name, cell)

@@ -188,10 +188,10 @@ class Freshness:
         self.owed.pop(record.id, None)
         return doubtful
 
-    def changes_still(self, cell: str) -> bool:
-        """Whether the cell still changes, in place, the very versions its last run changed."""
+    def changes_still(self, cell: str, version: tuple[str, str]) -> bool:
+        """Whether the cell's last run changed this version, and what it changed is what it would change again."""
         record = self._records.get(cell)
-        if record is None:
+        if record is None or version not in record.latest:
             return False
         changes = self._graph.changes[cell]
         return all(name in changes and self.provider(cell, name) == writer for name, writer in record.direct)
@@ -200,7 +200,7 @@ class Freshness:
         at = self._graph.places.at
         here = at[record.id]
         for name, spenders in record.spent.items():
-            if any(by != LET_GO and not self.changes_still(by) for by in spenders):
+            if any(by != LET_GO and not self.changes_still(by, (name, record.id)) for by in spenders):
                 return True
             here_at_rest = self.chain(name, self._graph.last(name))[1] == record.id
             if here_at_rest and any(by not in at or at[by] > here for by in spenders):

@@ -29,6 +29,7 @@ class Record:
         "inputs",
         "kept",
         "late_inputs",
+        "latest",
         "learned",
         "missed",
         "mode",
@@ -72,6 +73,7 @@ class Record:
         self.seconds: float | None = None
         self.direct: frozenset[tuple[str, str]] = frozenset()  # versions whose object it was handed to change
         self.spends: frozenset[tuple[str, str]] = frozenset()  # versions it spent
+        self.latest: frozenset[tuple[str, str]] = frozenset()  # those of them that the last run spent
         self.spent: dict[str, set[str]] = {}  # its own versions that are spent → by which cells, "" = let go
         # derived
         self.own_stale = True  # its code or inputs differ from those of the last run

@@ -127,6 +127,16 @@ def test_a_rebinding_removed_between_two_shared_names_makes_the_change_stale() -
     assert (nb.value("n"), nb.value("v")) == (2, [0, 1])
 
 
+def test_a_change_moved_above_what_it_changed_has_that_made_again() -> None:
+    nb = notebook("w = []", "w = [2, 1]", "y = w", "w.append(3)")
+    nb.order("a", "d", "b", "c")
+    nb.run("d", mode="single")
+    assert not nb.all_fresh()
+    nb.run(mode="stale")
+    assert nb.all_fresh()
+    assert (nb.value("w"), nb.value("y")) == ([2, 1], [2, 1])
+
+
 def test_a_change_edited_and_then_deleted_is_taken_back() -> None:
     nb = notebook("x = [1]", "y = x", "x.append(2)")
     nb.put("c", "z = 1")
