@@ -37,6 +37,10 @@ class Shown:
         """Whether the version is only kept, neither shown now nor at rest."""
         return self.alive(name, cell) and self.by.get(name) != cell and self.at_rest(name) != cell
 
+    def keeps(self, name: str, cell: str) -> bool:
+        """Whether the namespace has this version aside."""
+        return (name, cell) in self._aside and (name, cell) not in self._forget
+
     # Around a run
 
     def before(self, record: Record, bound: dict[str, str | None]) -> Directions:

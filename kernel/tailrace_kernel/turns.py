@@ -138,15 +138,21 @@ class Turns:
         if state.then:
             state.forget_readers(record)
         running.writes = writes = graph.writes[cell]
+        keeps = writes if state.cutoff else graph.reach[cell].imports
+        if keeps:
+            imports = graph.reach[cell].imports
+            shown = state.shown
+            keeps = frozenset(
+                n
+                for n in keeps
+                if record.has(n) and (shown.by.get(n) == cell or (n in imports and shown.keeps(n, cell)))
+            )
         directions = state.shown.before(record, survey.gets)
         changes = graph.changes[cell]
         if changes:
             changes = frozenset(n for n in changes - graph.learned.get(cell, NOTHING) if not is_table(n))
             gets = survey.gets
             running.sources = {name: writer for name in changes if (writer := gets.get(name)) is not None}
-        keeps = writes if state.cutoff else graph.reach[cell].imports
-        if keeps:
-            keeps = frozenset(n for n in keeps if record.has(n) and state.shown.by.get(n) == cell)
         state.show(record, "running", entry.reason, running.run_id)
         state.effects.append(
             Execute(

@@ -69,6 +69,7 @@ class Namespace:
 
     def prepare(self, execute: Execute) -> Garbage:
         """Bind what the cell reads. Call just before its code runs, in the thread that runs it."""
+        aside = {name: kept for name in execute.keeps if (kept := self.aside.get((name, execute.cell_id))) is not None}
         garbage = self._follow(execute.directions) if execute.directions is not STAY else []
         for name in execute.caught:
             garbage.append(self.user.get(name))
@@ -77,7 +78,7 @@ class Namespace:
             self._prepared = prepared = Prepared()
             if execute.opaque:
                 prepared.before = dict(self.user)
-            prepared.old = {name: self.user[name] for name in execute.keeps if name in self.user}
+            prepared.old = {name: self.user[name] for name in execute.keeps if name in self.user} | aside
             if execute.changes:
                 self._hand_out(execute, prepared)
         return garbage

@@ -294,6 +294,16 @@ def test_a_fresh_descendant_is_skipped() -> None:
     assert [e.cell_id for e in nb.events if isinstance(e, CellSkipped)] == ["b", "c"]
 
 
+def test_the_same_import_again_is_no_news_also_where_another_cell_imports_that_name() -> None:
+    nb = notebook("import math as m", "x = m.pi", "import json as m", "y = m.__name__")
+    assert nb.run("a") == ["a"]
+    assert nb.all_fresh()
+    assert nb.value("m").__name__ == "json"
+    nb.put("a", "import cmath as m")
+    assert nb.run("a") == ["a", "b"]
+    assert (nb.value("y"), nb.all_fresh()) == ("json", True)
+
+
 def test_readers_at_the_last_run_count_as_descendants() -> None:
     nb = notebook("x = 1", "y = x")
     nb.put("a", "w = 1")
