@@ -7,6 +7,7 @@ seconds, outcome and numbers go into RESULTS.json, which is committed.
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -68,20 +69,22 @@ SUITES: dict[str, Suite] = {
 
 def run(name: str, suite: Suite) -> dict[str, object]:
     started = monotonic()
+    process = subprocess.Popen(
+        [sys.executable, *suite.arguments],
+        cwd=ROOT,
+        env={**os.environ, **suite.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
     try:
-        done = subprocess.run(
-            [sys.executable, *suite.arguments],
-            cwd=ROOT,
-            env={**os.environ, **suite.environment},
-            timeout=LIMIT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        output, passed = done.stdout, done.returncode == 0
-    except subprocess.TimeoutExpired as late:
-        output, passed = str(late.stdout or ""), False
+        output, _ = process.communicate(timeout=LIMIT)
+        passed = process.returncode == 0
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # the suite and its workers
+        output, _ = process.communicate()
+        passed = False
     if not passed:
         sys.stdout.write(output)
     seconds = round(monotonic() - started, 1)
