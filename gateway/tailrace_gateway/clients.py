@@ -8,14 +8,13 @@ import asyncio
 import logging
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from tailrace_gateway.stream import Numbered
 from tailrace_protocol.codec import ENCODERS, Encoding
 from tailrace_protocol.events import Control, Position, Resync
-from tailrace_protocol.objects import Member
 
 log = logging.getLogger(__name__)
 
@@ -216,13 +215,3 @@ def join(frames: Sequence[bytes], encoding: Encoding) -> bytes:
     if encoding == "json":
         return b"[" + b",".join(frames) + b"]"
     return struct.pack(">BI", 0xDD, len(frames)) + b"".join(frames)
-
-
-def members(clients: Iterable[Client]) -> tuple[Member, ...]:
-    """Everybody once, however many sockets they have, each with the cell their person is on."""
-    found: dict[str, Member] = {}
-    for client in clients:
-        known = found.get(client.id)
-        cell_id = client.cell_id or (known.cell_id if known is not None else None)
-        found[client.id] = Member(client=client.id, name=client.name, cell_id=cell_id)
-    return tuple(found.values())

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from tailrace_gateway.blobs import Blobs
 from tailrace_gateway.cell_ids import same_cells
-from tailrace_gateway.clients import Client, members
+from tailrace_gateway.clients import Client
 from tailrace_gateway.comms import Comms
 from tailrace_gateway.conversation import Reply
 from tailrace_gateway.document import Applied, Refused, commit, step
@@ -33,10 +33,11 @@ from tailrace_gateway.opening import is_saved, remember_file, remember_save, tak
 from tailrace_gateway.pending import Pending, PendingTable
 from tailrace_gateway.queries import answer, ask
 from tailrace_gateway.records import Answer, Saved, StoredCell
+from tailrace_gateway.room import Room, refusal
 from tailrace_gateway.saving import Kept, Saving
 from tailrace_gateway.state import snapshot
 from tailrace_gateway.stream import Stream
-from tailrace_protocol.codec import ENCODERS, Encoding, to_builtins
+from tailrace_protocol.codec import ENCODERS, Encoding
 from tailrace_protocol.commands import (
     AnyCommand,
     Attach,
@@ -72,15 +73,10 @@ from tailrace_protocol.events import (
     Cause,
     CommandExecuted,
     CommandFailed,
-    Error,
     Event,
     ProjectChangedOnDisk,
     ProjectSaved,
-    SessionConnected,
-    SessionDisconnected,
-    SessionMoved,
 )
-from tailrace_protocol.limits import MAX_SOCKETS
 from tailrace_protocol.objects import Kernel
 
 log = logging.getLogger(__name__)
@@ -101,8 +97,8 @@ class Notebook:
         self._blobs = blobs
         self._metrics = metrics or Metrics()
         self._inbox = Inbox(self._take, self._take_edits, self._metrics, kept.state.info.id)
-        self._clients: list[Client] = []
         self._stream = Stream(kept.state.info.id, kept.state.hash)
+        self._room = Room(self._state, self._stream, self._publish, self._metrics)
         self._encoded: dict[Encoding, tuple[int, bytes]] = {}
         self._durability = Durability(self._state, kept.journal, self._publish, self.post)
         self._pendings = PendingTable(self._publish, lambda: self._state.revision, asyncio.get_running_loop().time)
@@ -134,7 +130,7 @@ class Notebook:
 
     @property
     def clients(self) -> int:
-        return len(self._clients)
+        return len(self._room)
 
     @property
     def seq(self) -> int:
@@ -200,8 +196,7 @@ class Notebook:
             if not self._saving.is_due:
                 break
         await self._saving.close()
-        for client in self._clients:
-            client.close(code, reason)
+        self._room.close(code, reason)
         await self._inbox.close()
         await self._durability.close()
 
@@ -213,8 +208,7 @@ class Notebook:
         if isinstance(event, CommandExecuted | CommandFailed):
             known = self._state.answers.get(event.client, event.id)
             self._metrics.ended(event, (known.result or {}).get("runId") if known is not None else None)
-        for client in self._clients:
-            client.offer(numbered)
+        self._room.offer(numbered)
 
     # Clients
 
@@ -222,48 +216,18 @@ class Notebook:
         self.post(lambda: self._attach(client, command))
 
     def leave(self, client: Client) -> None:
-        self.post(lambda: self._leave(client))
+        self.post(lambda: self._room.leave(client))
 
     def submit(self, client: Client, command: AnyCommand) -> None:
         self._inbox.put(Submitted(client, command))
 
     def _attach(self, client: Client, command: Attach) -> None:
-        if len(self._clients) >= MAX_SOCKETS:
-            client.tell(_error(command.id, TailraceError(ErrorCode.TOO_MANY, "Too many clients of this notebook.")))
-            client.close(1013, "too many clients")
+        if not self._room.join(client, command):
             return
-        missed = self._stream.since(command.since)
-        result = {
-            "client": client.id,
-            "role": client.role,
-            "epoch": self._stream.epoch,
-            "mode": "snapshot" if missed is None else "replay",
-            "kernel": to_builtins(self._state.kernel),
-        }
-        client.tell(Ack(id=command.id, revision=self._state.revision, seq=self._stream.seq, result=result))
-        client.begin(missed, self._stream.seq)
-        self._clients.append(client)
-        self._metrics.attached(client.id)
-        self._publish(
-            SessionConnected(client=client.id, name=client.name, role=client.role, clients=members(self._clients))
-        )
         if self._conflicts:  # found when the notebook was opened, before there was anybody to tell
             self._publish(ProjectChangedOnDisk(conflicts=self._conflicts))
             self._conflicts = ()
         self._execution.start()
-
-    def _leave(self, client: Client) -> None:
-        if client in self._clients:
-            self._clients.remove(client)
-            self._publish(SessionDisconnected(client=client.id, clients=members(self._clients)))
-
-    def _move(self, client: Client, cell_id: str | None) -> None:
-        """Tell everybody on which cell a client is. Raises TailraceError unknown_cell."""
-        if cell_id is not None and cell_id not in self._state.cells:
-            raise TailraceError(ErrorCode.UNKNOWN_CELL, f"There is no cell {cell_id!r}: it may have been deleted.")
-        if client in self._clients and client.cell_id != cell_id:
-            client.cell_id = cell_id
-            self._publish(SessionMoved(client=client.id, clients=members(self._clients)))
 
     # Commands
 
@@ -280,7 +244,7 @@ class Notebook:
                     client.topics = frozenset(command.topics)
                     self._ack(client, command.id)
                 case Presence():
-                    self._move(client, command.cell_id)
+                    self._room.move(client, command.cell_id)
                     self._ack(client, command.id)
                 case StdinReply():
                     self._execution.answer_input(command.cell_id, command.request_id, command.value)
@@ -386,9 +350,7 @@ class Notebook:
         for event in applied.events:
             self._publish(event, folded=True)
         if applied.lost is not None:
-            for client in self._clients:
-                if client.id == applied.lost.client:
-                    client.tell(applied.lost.frame)
+            self._room.tell(applied.lost.client, applied.lost.frame)
         if applied.record.revision != applied.record.base:
             self._saving.touch()
 
@@ -438,7 +400,7 @@ class Notebook:
 
     def _refuse(self, client: Client, command_id: str, error: TailraceError) -> None:
         client.unacked -= 1
-        client.tell(_error(command_id, error))
+        client.tell(refusal(command_id, error))
 
     def _refuse_command(self, client: Client, command: AnyCommand, error: TailraceError) -> None:
         self._refuse(client, command.id, error)
@@ -509,7 +471,3 @@ class Notebook:
             self._pendings.seal(pending)
         await self._durability.append(remember_file(self._state, file_hash, contents.cells))
         self._publish(ProjectChangedOnDisk(conflicts=conflicts))
-
-
-def _error(command_id: str, error: TailraceError) -> Error:
-    return Error(id=command_id, code=error.code.value, message=error.message, details=error.details, retry=error.retry)

@@ -20,6 +20,7 @@ import jupytext
 import pytest
 from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, ClientWebSocketResponse, WSMsgType
 
+from tailrace_protocol.limits import IDEMPOTENT_IDS
 from tests.gateway_process import GatewayProcess, running_gateway
 
 KILLS = int(os.environ.get("TAILRACE_KILLS", "10"))
@@ -114,9 +115,8 @@ class Story:
 
     async def again(self, session: ClientSession, writer: Writer) -> None:
         """Send what had no answer once more, and some that had one: the same answers, and nothing happens twice."""
-        known = self.chance.sample(sorted(writer.answered), min(3, len(writer.answered)))
         async with self.socket(session, writer) as socket:
-            for command_id in known:
+            for command_id in self.remembered(writer):
                 await socket.send_json(
                     {"type": "cell_update", "id": command_id, "cellId": writer.name, "code": "again"}
                 )
@@ -128,6 +128,17 @@ class Story:
                 await socket.send_json(frame)
                 writer.hear(await self.reply(socket, command_id))
                 self.sent_again += 1
+
+    def remembered(self, writer: Writer) -> list[str]:
+        """Some commands whose answers are promised still, the oldest of them first.
+
+        Each command is one revision; those that had no answer may have been applied since.
+        """
+        newest = max(ack["revision"] for writer in self.writers for ack in writer.answered.values())
+        forgotten = newest - IDEMPOTENT_IDS + WRITERS * IN_FLIGHT
+        known = [command_id for command_id, ack in writer.answered.items() if ack["revision"] > forgotten]
+        writer.answered = {command_id: writer.answered[command_id] for command_id in known}
+        return known[:1] + self.chance.sample(known, min(2, len(known)))
 
     async def reply(self, socket: ClientWebSocketResponse, command_id: str) -> Frame:
         while True:
