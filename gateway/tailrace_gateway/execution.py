@@ -201,7 +201,8 @@ class Execution:
             return
         match heard:
             case Published(messages=messages):
-                self._reception.take(messages)
+                if self._phase != "dead":  # what had been lost is told already: nothing runs any more
+                    self._reception.take(messages)
             case InputAsked():
                 self._publish(
                     InputRequested(

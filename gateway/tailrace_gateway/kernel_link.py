@@ -24,6 +24,8 @@ BATCH = 256  # IOPub messages taken before others get a turn
 RECONNECT = 20  # milliseconds between attempts while the kernel binds its sockets
 HEARTBEAT = 1.0  # seconds between beats
 SILENCE = 5.0  # seconds without an echo or a message until the kernel counts as unresponsive
+QUIET = 30  # milliseconds without a message after which an ended kernel has said everything
+LAST_WORDS = 0.5  # seconds at most for what an ended kernel said
 MAX_FUTURE_IDS = 1_000  # questions a kernel may leave open
 
 
@@ -157,6 +159,13 @@ class KernelLink:
                 self._subscribed.set()  # the kernel welcomes every subscriber
                 self._hear(Published(messages))
             await asyncio.sleep(0)
+
+    async def drained(self) -> None:
+        """Returns when nothing more comes on IOPub: what the kernel said before it ended has been taken."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS):
+                while await self._sockets["iopub"].poll(QUIET):
+                    await asyncio.sleep(0)  # the pump's turn
 
     async def _beat(self) -> None:
         """The echo comes from a thread of its own: it is silent when the process is stopped or the GIL is held."""

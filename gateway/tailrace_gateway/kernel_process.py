@@ -115,6 +115,7 @@ class LocalKernel:
         await self._provisioner.exited.wait()
         tail = self._tail()
         if self._link is not None:
+            await self._link.drained()
             self._link.fail(TailraceError(ErrorCode.KERNEL_DEAD, "The kernel process ended. Restart the kernel."))
         self._hear(Exited(self._provisioner.exit_code, tail))
 
