@@ -121,3 +121,17 @@ def test_a_language_switch_and_markdown(open_notebook: Open) -> None:
     expect(tab.cell(0)).to_have_attribute("data-type", "sql")
     tab.edit_and_run(0, "SELECT 42 AS answer")
     expect(tab.cell(0).locator(".outputs table")).to_contain_text("42")
+
+
+def test_a_name_leads_to_the_cell_that_writes_it(open_notebook: Open) -> None:
+    tab = open_notebook("total = 1", "# total\ntotal + 1", "total * 2")
+    tab.run(0)
+    tab.expect_output(1, "2")
+    names = tab.cell(1).locator(".cm-line", has_text="total + 1")
+    names.click(position={"x": 12, "y": 8})
+    tab.page.keyboard.press("F12")
+    expect(tab.cell(0).locator(".cm-content")).to_be_focused()
+    tab.cell(1).locator(".cm-line", has_text="# total").click(modifiers=["ControlOrMeta"], position={"x": 30, "y": 8})
+    expect(tab.cell(1).locator(".cm-content")).to_be_focused()  # a comment leads nowhere
+    tab.cell(2).locator(".cm-line").click(modifiers=["ControlOrMeta"], position={"x": 12, "y": 8})
+    expect(tab.cell(0).locator(".cm-content")).to_be_focused()

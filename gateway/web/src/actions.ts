@@ -12,6 +12,8 @@ export interface Action {
   /** `cellId` is the selected cell; an action that needs one does nothing without it. */
   run: (notebook: Notebook, cellId: string | undefined) => unknown;
   needsCell?: boolean;
+  /** The editor listens for these keys itself; only the help sheet lists them. */
+  inEditor?: boolean;
 }
 
 function global(id: string, name: string, run: Action["run"], keys?: string): Action {
@@ -48,7 +50,8 @@ export const ACTIONS: readonly Action[] = [
   global("paste", "Paste below", (notebook, id) => cells.pasteCell(notebook, id, "below"), "V"),
   global("paste-above", "Paste above", (notebook, id) => cells.pasteCell(notebook, id, "above"), "Shift-V"),
   onCell("merge", "Merge with the cell below", cells.mergeWithBelow, "Shift-M"),
-  { id: "split", name: "Split the cell at the cursor", keys: "Ctrl-Shift-Minus", run: () => undefined, needsCell: true },
+  { id: "split", name: "Split the cell at the cursor", keys: "Ctrl-Shift-Minus", run: () => undefined, inEditor: true },
+  { id: "define", name: "Go to the cell that writes the name at the cursor", keys: "F12 or Ctrl-Click", run: () => undefined, inEditor: true },
   onCell("up", "Move the cell up", (notebook, id) => notebook.moveCell(id, -1), "Ctrl-Shift-ArrowUp"),
   onCell("down", "Move the cell down", (notebook, id) => notebook.moveCell(id, 1), "Ctrl-Shift-ArrowDown"),
   onCell("python", "Make it a Python cell", (notebook, id) => notebook.setCell(id, { cellType: "python" }), "Y"),

@@ -1,5 +1,6 @@
 /** What is made of several commands on cells: merge, split, copy and paste, insert above. Knows the notebook's commands only. */
 
+import { writerOf } from "./definition";
 import type { Notebook } from "./notebook";
 import type { CellType } from "./protocol";
 
@@ -34,6 +35,14 @@ export function splitCell(notebook: Notebook, cellId: string, before: string, af
   const type = notebook.store.cell(cellId)?.peek().type ?? "python";
   notebook.setCode(cellId, before);
   notebook.createCell(type, cellId, "edit", after);
+}
+
+/** Edit the cell that writes the name; a name that nobody writes is said to be so. */
+export function goToDefinition(notebook: Notebook, cellId: string, name: string): void {
+  const { order, cells } = notebook.store.now;
+  const writer = writerOf(name, cellId, order, (id) => cells.get(id)?.writes ?? []);
+  if (writer === undefined) notebook.announcement.value = `No cell is known to write ${name}.`;
+  else notebook.focus(writer);
 }
 
 export function copyCell(notebook: Notebook, cellId: string): void {

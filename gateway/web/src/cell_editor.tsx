@@ -2,7 +2,7 @@
 
 import { useEffect, useRef } from "preact/hooks";
 
-import { splitCell } from "./cell_actions";
+import { goToDefinition, splitCell } from "./cell_actions";
 import { useNotebook } from "./context";
 import type { Editor } from "./editor";
 import type { CellType } from "./protocol";
@@ -60,6 +60,7 @@ export function CellEditor({ cellId, type, onFocus, onBlur, autofocus, onReady }
           host.closest<HTMLElement>("section")?.focus();
         },
         complete: (code, cursor) => notebook.complete(cellId, code, cursor),
+        define: (name) => goToDefinition(notebook, cellId, name),
         leave: (by) => {
           const order = notebook.store.order.peek();
           const next = order[order.indexOf(cellId) + by];

@@ -9,7 +9,7 @@ const TAKEN_BY_BROWSER: ReadonlySet<string> = new Set(["Ctrl-C", "Ctrl-X", "Ctrl
 
 /** Listens until the returned function is called. */
 export function listenForKeys(notebook: Notebook): () => void {
-  const chords = new Chords(ACTIONS.flatMap(({ id, keys }) => (keys === undefined ? [] : [[keys, id] as const])));
+  const chords = new Chords(ACTIONS.flatMap(({ id, keys, inEditor }) => (keys === undefined || inEditor ? [] : [[keys, id] as const])));
   const actions = new Map(ACTIONS.map((action) => [action.id, action]));
   const pressed = (event: KeyboardEvent) => {
     const key = keyName(event);

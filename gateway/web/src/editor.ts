@@ -10,6 +10,7 @@ import { drawSelection, EditorView, keymap, lineNumbers } from "@codemirror/view
 import { effect } from "@preact/signals";
 import { classHighlighter } from "@lezer/highlight";
 
+import { nameAt } from "./name_at";
 import type { CellType } from "./protocol";
 import { lineNumbersShown } from "./view_settings";
 
@@ -27,6 +28,8 @@ export interface EditorHooks {
   complete(code: string, cursor: number): Promise<Record<string, unknown> | undefined>;
   /** The arrow keys left the text at the top (-1) or the bottom (1). True if there is somewhere to go. */
   leave(by: -1 | 1): boolean;
+  /** Go to the cell that writes this name. */
+  define(name: string): void;
 }
 
 export interface Editor {
@@ -43,11 +46,13 @@ const NAMES: Readonly<Record<CellType, string>> = { python: "Python code", sql: 
 export function createEditor(parent: HTMLElement, text: string, type: CellType, hooks: EditorHooks): Editor {
   const language = new Compartment();
   const numbers = new Compartment();
+  let kind = type;
   const view = new EditorView({
     parent,
-    state: EditorState.create({ doc: text, extensions: [keys(hooks), shared(hooks), numbers.of([]), language.of(languageOf(type, hooks))] }),
+    state: EditorState.create({ doc: text, extensions: [keys(hooks), shared(hooks), definitions(hooks, () => kind), numbers.of([]), language.of(languageOf(type, hooks))] }),
   });
   const setType = (next: CellType) => {
+    kind = next;
     view.dispatch({ effects: language.reconfigure(languageOf(next, hooks)) });
     if (next === "markdown") void colourMarkdown(view, language);
   };
@@ -83,6 +88,24 @@ function keys(hooks: EditorHooks): Extension {
       ...historyKeymap,
       indentWithTab,
     ]),
+  ];
+}
+
+/** F12, and a click with Ctrl (Cmd on a Mac, where Ctrl-click opens the menu). */
+function definitions(hooks: EditorHooks, type: () => CellType): Extension {
+  const go = (view: EditorView, position: number | null) => {
+    const name = position === null ? undefined : nameAt(view.state, position, type());
+    if (name !== undefined) hooks.define(name);
+    return name !== undefined;
+  };
+  return [
+    keymap.of([{ key: "F12", preventDefault: true, run: (view) => go(view, view.state.selection.main.head) }]),
+    EditorView.domEventHandlers({
+      mousedown(event, view) {
+        const held = /Mac/.test(navigator.platform) ? event.metaKey : event.ctrlKey;
+        return held && event.button === 0 && go(view, view.posAtCoords({ x: event.clientX, y: event.clientY }));
+      },
+    }),
   ];
 }
 

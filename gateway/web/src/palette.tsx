@@ -18,7 +18,7 @@ function useDialog(): { dialog: { current: HTMLDialogElement | null }; close: ()
 /** Actions whose name holds every word of the query, in the order of the list. */
 export function matching(query: string): Action[] {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-  return ACTIONS.filter(({ id, name }) => id !== "palette" && id !== "split" && words.every((word) => name.toLowerCase().includes(word)));
+  return ACTIONS.filter(({ id, name, inEditor }) => id !== "palette" && !inEditor && words.every((word) => name.toLowerCase().includes(word)));
 }
 
 export function Palette() {
