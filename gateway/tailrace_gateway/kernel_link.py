@@ -164,8 +164,8 @@ class KernelLink:
         """Returns when nothing more comes on IOPub: what the kernel said before it ended has been taken."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS):
-                while await self._sockets["iopub"].poll(QUIET):
-                    await asyncio.sleep(0)  # the pump's turn
+                while await self._sockets["iopub"].poll(QUIET):  # noqa: ASYNC110  the turn is the pump's
+                    await asyncio.sleep(0)
 
     async def _beat(self) -> None:
         """The echo comes from a thread of its own: it is silent when the process is stopped or the GIL is held."""
