@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import zmq
 from ipykernel.iostream import IOPubThread
 from jupyter_client.session import DELIM, Session
 
@@ -218,6 +219,15 @@ class Outbox:
                 self._send(entry)
             except Exception:  # one message that cannot be packed must not take the others with it
                 log.exception("a message could not be sent")
+        self._hear_subscribers()
+
+    def _hear_subscribers(self) -> None:
+        """A send takes the edge that tells the loop of a new subscriber: no welcome while a cell printed."""
+        stream = getattr(self._thread, "_xpub_stream", None)  # a PUB socket hears of nobody
+        if stream is None or threading.current_thread() is not self._thread.thread:
+            return
+        if stream.socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+            stream.flush(zmq.POLLIN)
 
     def _send(self, entry: _Entry) -> None:
         match entry:
