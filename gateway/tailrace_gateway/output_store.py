@@ -1,4 +1,5 @@
-"""Outputs of a notebook whose file has no place for them, kept beside its journal. Promised to 1 s before a crash.
+"""Outputs of a notebook whose file has no place for them, kept beside its journal. A crash takes those of the last
+2 s at most: they are written with the notebook file, when the cells have been quiet for a moment.
 
 Knows one file per notebook; must not know what an output shows.
 """

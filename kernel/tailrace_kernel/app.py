@@ -1,4 +1,4 @@
-"""Starts the kernel: the stock application with our kernel class, and bounds on what its sockets take in.
+"""Starts the kernel: the stock application with our kernel class, and bounds on what its sockets take in and keep.
 
 Knows traitlets and the binding of sockets; must not know what a message means.
 """

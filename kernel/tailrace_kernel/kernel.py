@@ -1,7 +1,8 @@
 """The kernel: Jupyter's own requests as ipykernel answers them, and ours, on shell and on control.
 
 Knows sockets, threads and which room answers what; must not know how cells are analysed, ordered or run. Every
-tweak lives in this class, so that a stock IPKernelApp (or a remote launcher) with `kernel_class` is enough.
+tweak lives in this class, so that a stock IPKernelApp (or a remote launcher) with `kernel_class` is enough, but for
+the bounds of sockets: those must be set before binding, by `app`. Under a stock application the stock ones hold.
 """
 
 import asyncio

@@ -50,12 +50,9 @@ async def test_commands_clients_and_reconnections_are_counted(tmp_path: Path) ->
 @story
 async def test_the_lateness_of_the_loop_is_measured(tmp_path: Path) -> None:
     async with running(tmp_path, FakeKernels()) as gateway:
-        for _ in range(50):
-            found = await numbers(gateway)
-            if found["tailrace_loop_lag_seconds_count"] >= 2:
-                break
-            await asyncio.sleep(0.1)
-        assert found["tailrace_loop_lag_seconds_count"] >= 2
+        async with asyncio.timeout(20):
+            while (found := await numbers(gateway))["tailrace_loop_lag_seconds_count"] < 2:
+                pass  # each look is a request of its own
         assert found["tailrace_loop_lag_seconds_sum"] < 5
 
 

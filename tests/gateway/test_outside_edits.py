@@ -147,7 +147,7 @@ async def test_an_emptied_file_that_is_filled_in_a_moment_deletes_nothing(tmp_pa
     async with running(tmp_path, FakeKernels()) as gateway, gateway.client() as client:
         await client.ready()
         path = file_of(tmp_path)
-        for _ in range(3):
+        for _ in range(3):  # the pace of an editor outside, which is what is tried here
             path.write_text("")
             await asyncio.sleep(0.05)
             path.write_text(THEIRS)
