@@ -4,7 +4,7 @@ import ast
 from collections.abc import Callable
 
 from tailrace_kernel.cell_code import compile_cell
-from tailrace_kernel.facts import Analysis, CallEffects, Carry, CellCode, Diagnostic
+from tailrace_kernel.facts import Analysis, CallEffects, Carry, CellCode, Diagnostic, packed, union
 from tailrace_kernel.ipython_syntax import to_python
 from tailrace_kernel.python_names import BUILTINS, Names
 from tailrace_kernel.python_scopes import Scope, ScopeKind
@@ -48,21 +48,21 @@ def _facts(tree: ast.Module, code: str, compiled: CellCode) -> Analysis:
     reads = set(record.reads)
     if compiled.transformed != code and "get_ipython" not in code:
         reads.discard("get_ipython")
-    binds = frozenset(key for key in end.bound if "@" not in key)
-    deletes = frozenset(record.deleted - binds)
-    may_bind = frozenset(record.stored - binds - (deletes & end.gone))
+    binds = packed({key for key in end.bound if "@" not in key})
+    deletes = packed(record.deleted - binds)
+    may_bind = packed(record.stored - binds - (deletes & end.gone))
     reads |= deletes - end.gone  # deleted on some path only
-    writes = binds | may_bind | deletes | record.changed
+    writes = union(binds, may_bind, deletes, packed(record.changed - binds))
     calls, carries = _callables(end, writes)
-    later = frozenset(name for effects in calls.values() for name in effects.reads) - binds - reads
+    later = {name for effects in calls.values() for name in effects.reads} - binds - reads
     return Analysis(
-        reads=frozenset(reads - BUILTINS) | (later - BUILTINS),
+        reads=packed((reads | later) - BUILTINS),
         writes=writes,
-        changes=frozenset(record.changes),
-        imports=frozenset(record.imported - record.assigned) & writes,
-        builtin_reads=frozenset((reads | later) & BUILTINS),
+        changes=packed(record.changes),
+        imports=packed((record.imported - record.assigned) & writes),
+        builtin_reads=packed((reads | later) & BUILTINS),
         deferred={name: effects.reads - BUILTINS for name, effects in calls.items() if name in record.functions},
-        effects=frozenset(record.effects),
+        effects=packed(record.effects),
         diagnostics=tuple(record.diagnostics),
         code=compiled,
         binds=binds,
@@ -71,10 +71,10 @@ def _facts(tree: ast.Module, code: str, compiled: CellCode) -> Analysis:
         calls=calls,
         carries=carries,
         opaque=record.opaque,
-        hands=frozenset(record.hands),
+        hands=packed(record.hands),
         star=record.star,
-        caught=frozenset(record.caught & writes - binds),
-        call_time=later - BUILTINS,
+        caught=packed(record.caught & writes - binds),
+        call_time=packed(later - BUILTINS),
     )
 
 

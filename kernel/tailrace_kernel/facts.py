@@ -4,12 +4,27 @@ Pure data. A *name* is a string in one of two spaces that cannot collide: a Pyth
 `connection:table` (a colon is in no identifier). Source of the terms: DESIGN.md §3, "Four kinds of write".
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import CodeType
+from typing import Any, TypeVar
 
-NOTHING: frozenset[str] = frozenset()
+_EMPTY: frozenset[Any] = frozenset()
+NOTHING: frozenset[str] = _EMPTY
+Item = TypeVar("Item")
+
+# A notebook has thousands of these sets and most are empty: one object for all keeps the collector's walks short.
+
+
+def packed(items: Set[Item]) -> frozenset[Item]:
+    return frozenset(items) if items else _EMPTY
+
+
+def union(*sets: frozenset[str]) -> frozenset[str]:
+    """One of them itself where the others add nothing."""
+    some = [each for each in sets if each]
+    return some[0] if len(some) == 1 else NOTHING.union(*some) if some else NOTHING
 
 
 class Effect(StrEnum):

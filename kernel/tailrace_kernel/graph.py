@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from tailrace_kernel.calls import Calls, Writers
-from tailrace_kernel.facts import NOTHING, CallEffects
+from tailrace_kernel.facts import NOTHING, CallEffects, union
 from tailrace_kernel.order import Ordered, in_order
 from tailrace_kernel.places import Places
-from tailrace_kernel.reach import Reach, is_table, union
+from tailrace_kernel.reach import Reach, is_table
 from tailrace_kernel.rules import Rules
 from tailrace_protocol.kernel_messages import KernelEdge
 

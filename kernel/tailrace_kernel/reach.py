@@ -6,7 +6,7 @@ A `Reach` is what the cell's own text does; the graph adds what the functions do
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tailrace_kernel.facts import NOTHING, Analysis, CallEffects, Carry, Hand
+from tailrace_kernel.facts import NOTHING, Analysis, CallEffects, Carry, Hand, union
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,6 @@ def reach(analysis: Analysis, *, call_time: bool = True) -> Reach:
         a.star,
         a.hands,
     )
-
-
-def union(*sets: frozenset[str]) -> frozenset[str]:
-    """One of them itself where the others add nothing: a notebook has thousands of these."""
-    some = [each for each in sets if each]
-    return some[0] if len(some) == 1 else NOTHING.union(*some)
 
 
 def is_table(name: str) -> bool:

@@ -10,6 +10,7 @@ from tailrace_protocol.objects import CellMode, CellType, Status
 
 NOT_ANALYSED = Analysis()
 STORY = 64  # status changes kept per cell
+NO_VERSIONS: frozenset[tuple[str, str]] = frozenset()
 Inputs = dict[str, tuple[tuple[str, int], ...]]  # name → writers consulted, each with the generation it had
 
 
@@ -69,11 +70,11 @@ class Record:
         self.unbound: frozenset[str] = NOTHING  # those of them that it left unbound
         self.passed: frozenset[str] = NOTHING  # those of them that readers look behind
         self.learned: frozenset[str] = NOTHING  # names it changed through sharing
-        self.missed: frozenset[tuple[str, str]] = frozenset()  # versions to change, had they been bound above
+        self.missed: frozenset[tuple[str, str]] = NO_VERSIONS  # versions to change, had they been bound above
         self.seconds: float | None = None
-        self.direct: frozenset[tuple[str, str]] = frozenset()  # versions whose object it was handed to change
-        self.spends: frozenset[tuple[str, str]] = frozenset()  # versions it spent
-        self.latest: frozenset[tuple[str, str]] = frozenset()  # those of them that the last run spent
+        self.direct: frozenset[tuple[str, str]] = NO_VERSIONS  # versions whose object it was handed to change
+        self.spends: frozenset[tuple[str, str]] = NO_VERSIONS  # versions it spent
+        self.latest: frozenset[tuple[str, str]] = NO_VERSIONS  # those of them that the last run spent
         self.spent: dict[str, set[str]] = {}  # its own versions that are spent → by which cells, "" = let go
         # derived
         self.own_stale = True  # its code or inputs differ from those of the last run
