@@ -170,6 +170,7 @@ class Analysis:
     star: bool = False  # `from m import *`: it may bind any name
     caught: frozenset[str] = NOTHING  # subset of writes: unbound again at the end of an `except … as name`
     call_time: frozenset[str] = NOTHING  # subset of reads (builtins left out): read by function bodies only
+    needs: frozenset[str] = NOTHING  # of SQL cells: functions, schemas … gone through; read in the graph, not listed
     early: Early | None = None  # of SQL cells; None: it waits for its turn
 
     @property

@@ -31,7 +31,7 @@ class Reach:
 def reach(analysis: Analysis, *, call_time: bool = True) -> Reach:
     """Without `call_time` a function's reads and changes belong to the cell that defines it (a test's switch)."""
     a = analysis
-    reads = union(a.reads, a.builtin_reads, a.changes)
+    reads = union(a.reads, a.builtin_reads, a.changes, a.needs)
     writes = union(a.writes, a.changes)
     changes = a.changes
     if not call_time:

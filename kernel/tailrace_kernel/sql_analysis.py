@@ -29,6 +29,7 @@ class SqlAnalysis:
     diagnostics: tuple[Diagnostic, ...] = ()
     only_asks: bool = False  # queries without effects: when they run in between others makes no difference
     written_as: frozenset[str] = NOTHING  # unqualified tables among the reads, spelled as in the text
+    needs: frozenset[str] = NOTHING  # what the text goes through and a cell may have made: `function:f`, `schema:s`
 
 
 @dataclass(slots=True)
@@ -39,6 +40,7 @@ class _Sum:
     writes: set[str] = field(default_factory=set)
     made: set[str] = field(default_factory=set)
     written_as: set[str] = field(default_factory=set)
+    needs: set[str] = field(default_factory=set)
     unknown: bool = False
     only_asks: bool = True
     diagnostics: list[Diagnostic] = field(default_factory=list)
@@ -59,6 +61,7 @@ def analyze_sql(sql: str, dialect: str) -> SqlAnalysis:
         tuple(total.diagnostics),
         bool(statements) and total.only_asks and not total.unknown and not total.writes,
         frozenset(total.written_as),
+        frozenset(total.needs),
     )
 
 
@@ -80,6 +83,7 @@ def _add(total: _Sum, statement: Statement, dialect: str) -> None:
         message = "a parameter stands for a table here, but only values can be bound: write the table's name"
         total.diagnostics.append(Diagnostic("sql_table_parameter", message, statement.start_line, 0))
     total.reads |= facts.reads - total.made
+    total.needs |= facts.needs - total.made
     folded_made = {name.lower() for name in total.made}
     total.written_as |= {name for name in facts.written_as if name.lower() not in folded_made}
     total.writes |= facts.writes

@@ -93,6 +93,7 @@ def analyze_sql_cell(
         binds=binds,
         opaque=any(value.opaque for value in values),
         early=_early(sql, values, header.write, used in embedded),
+        needs=_graph_names(sql.needs, database, dialect),
     )
     return SqlCell(
         analysis, used, bound, header.statement, dialect, header.first_line, variables, mentioned, header.write
@@ -108,12 +109,12 @@ def table_name(connection: str, table: str, dialect: str) -> str:
     """The name in the graph of a table as `analyze_sql` spells it. Files are the same file on every connection."""
     if table.startswith("file:"):
         return table
-    name = table.lower() if dialect in _FOLDING else table
+    kind, colon, name = (table.lower() if dialect in _FOLDING else table).rpartition(":")
     for schema in _DEFAULT_SCHEMAS.get(dialect, ()):
         if name.startswith(schema):
             name = name[len(schema) :]
             break
-    return f"{connection}:{name}"
+    return f"{connection}:{kind}{colon}{name}"
 
 
 def _database(connection: str, embedded: Collection[str]) -> str:

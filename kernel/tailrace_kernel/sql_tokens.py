@@ -38,6 +38,7 @@ HASH_COMMENTS = frozenset({"mysql", "bigquery", "doris"})
 NESTED_COMMENTS = frozenset({"postgres", "redshift", "duckdb", "tsql", "clickhouse"})
 DOLLAR_QUOTES = frozenset({"postgres", "redshift", "duckdb", "materialize", "risingwave", "snowflake"})
 OWN_AT_VARIABLES = frozenset({"mysql", "doris"})  # @x is a variable of the server's session
+AT_PARAMETERS = frozenset({"tsql", "fabric", "bigquery", "spanner", "sqlite"})  # where `<@x` is no operator `<@`
 COLON_PATHS = frozenset({"snowflake", "databricks"})  # column:field
 STRUCT_BRACES = frozenset({"duckdb", "clickhouse"})  # {'a': 1}
 QUESTION_OPERATORS = frozenset({"postgres", "redshift", "materialize"})  # jsonb ? text
@@ -49,7 +50,7 @@ _NUMBER = re.compile(r"\d[\w.]*(?:(?<=[eE])[+-]\d+)?|\.\d\w*")
 _LINE_COMMENT = re.compile(r"--[^\n]*")
 _HASH_COMMENT = re.compile(r"#[^\n]*")
 _DOLLAR_TAG = re.compile(r"\$(?:[^\W\d]\w*)?\$")
-_OPERATOR_CHARS = frozenset("<>=!~+-*/%^&|#@")
+_AT_OPERATORS = frozenset("~!^&|#@?")  # `!@`, `~@` …: operators of PostgreSQL; a value may stand behind `=`, `>`, `+` …
 # A word before `[` or `?` is a value unless it is one of these; reserved, so they are never column names there.
 _KEYWORDS = frozenset(
     "and array between by case else from having ilike in is like limit not offset on or over returning select set "  # noqa: SIM905
@@ -183,7 +184,10 @@ class _Lexer:
         if char == "$":
             return self._glued(at)
         if char == "@":
-            return numbered or self.dialect in OWN_AT_VARIABLES or before in _OPERATOR_CHARS or self._glued(at)
+            contained = before == "<" and self.dialect not in AT_PARAMETERS
+            return (
+                numbered or self.dialect in OWN_AT_VARIABLES or contained or before in _AT_OPERATORS or self._glued(at)
+            )
         inside = self.brackets[-1] if self.brackets else ""
         if numbered:  # :1 is a parameter of Oracle and SQLite; elsewhere a slice or a key
             return self.dialect not in ("oracle", "sqlite") or self._glued(at)

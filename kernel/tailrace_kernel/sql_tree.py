@@ -24,6 +24,7 @@ _PREFIXES = {
 _TABLE_PRAGMAS = frozenset(
     "table_info table_xinfo index_list index_info foreign_key_list foreign_key_check show storage_info".split()  # noqa: SIM905
 )
+_SEQUENCES = frozenset({"nextval", "currval", "setval"})
 _REPLACE = re.compile(r"\s*replace\b(?!\s*\()", re.I)
 _EXPLAIN = re.compile(r"\s*explain\b(?:\s+query\s+plan\b|\s*\([^)]*\)|\s+(?:analy[sz]e|verbose|extended|ast)\b)*", re.I)
 _NAME = r"""((?:[\w$#]+|"[^"]*"|`[^`]*`|\[[^\]]*\])(?:\.(?:[\w$#]+|"[^"]*"|`[^`]*`))*)"""
@@ -34,6 +35,9 @@ _REFRESH = re.compile(
 _RENAME = re.compile(rf"\s*rename\s+table\s+{_NAME}\s+to\s+{_NAME}", re.I)
 _TEMPORARY = re.compile(r"\bon\s+commit\s+(?:drop|preserve\s+rows|delete\s+rows)\b", re.I)
 _PRAGMA = re.compile(rf"\s*pragma\s+(?:\w+\.)?(\w+)\s*[(=]\s*'?{_NAME}", re.I)
+_BARE = re.compile(
+    r"\s*(?:close|cluster|checkpoint|move|reindex|savepoint)\b[^;]*", re.I
+)  # the parser takes them for names
 _EXPORT = re.compile(r"\s*export\s+database\b.*?'([^']*)'", re.I | re.S)
 _HARMLESS = frozenset(
     "vacuum checkpoint analyze optimize lock unlock listen notify unlisten discard reset set pragma show install "  # noqa: SIM905
@@ -56,6 +60,7 @@ class TreeFacts:
     writes: set[str] = field(default_factory=set)
     creates: set[str] = field(default_factory=set)  # subset of writes: later statements of the text find it
     written_as: set[str] = field(default_factory=set)  # unqualified reads, spelled as in the text
+    needs: set[str] = field(default_factory=set)  # what the text goes through: functions, sequences, schemas, databases
     unknown: bool = False
     only_asks: bool = True  # no function or lock that may change something, or whose answer is that of a moment
     parameter_tables: bool = False  # a parameter stands where a table must: no value can be bound there
@@ -89,7 +94,10 @@ def read_statement(sql: str, dialect: str) -> TreeFacts | Problem:
     walk = _Walk(engine, dialect)
     for tree in trees:
         if tree is not None:
+            if isinstance(tree, exp.Condition | exp.Alias) and not _BARE.fullmatch(sql):
+                return Problem("no SQL statement begins like this", 1, 0)
             walk.statement(tree)
+            walk.calls(tree)
             walk.facts.only_asks &= isinstance(tree, exp.Query) and not any(map(_does_more, tree.walk()))
     return walk.facts
 
@@ -101,7 +109,9 @@ def _by_words(sql: str, dialect: str) -> TreeFacts | None:
     if explained := _EXPLAIN.match(sql):
         facts = _read(sql[explained.end() :], dialect)
         if not re.search(r"\banaly[sz]e\b(?!\s*=?\s*(?:false|off|0))", explained.group(), re.I):
-            return TreeFacts(facts.reads, written_as=facts.written_as)  # a plan is made, nothing runs
+            return TreeFacts(
+                facts.reads, written_as=facts.written_as, needs=facts.needs
+            )  # a plan is made, nothing runs
         return facts
     if _TEMPORARY.search(sql) and re.match(r"\s*create\b", sql, re.I):
         return _read(_TEMPORARY.sub("", sql), dialect)
@@ -196,8 +206,27 @@ class _Walk:
             self.facts.reads.add(f"file:{node.name}")
             return
         self.facts.reads.add(name)
+        self._goes_through(name)
         if node.args.get("db") is None:
             self.facts.written_as.add(node.name)
+
+    def _goes_through(self, name: str) -> None:
+        """`d.s.t` needs the schema and the database, which a cell may have made or attached."""
+        *owners, _ = name.split(".")
+        if owners:
+            self.facts.needs |= {f"schema:{'.'.join(owners)}", f"db:{owners[0]}"}
+
+    def calls(self, tree: exp.Expr) -> None:
+        """Functions that the parser does not know: a cell may define one. A sequence is named by a text."""
+        for call in tree.find_all(exp.Anonymous):
+            name = fold(call.name, False, self.engine)
+            owner = call.parent.this if isinstance(call.parent, exp.Dot) else None
+            if isinstance(owner, exp.Identifier):
+                name = f"{self._fold(owner)}.{name}"
+            self.facts.needs.add(f"function:{name}")
+            first = call.expressions[0] if call.expressions else None
+            if name in _SEQUENCES and isinstance(first, exp.Literal) and first.is_string:
+                self.facts.needs.add(_folded_text(first.name, self.engine))
 
     def _files(self, node: exp.Table) -> None:
         """`read_csv('x.csv')` and its like: the files they name."""
@@ -233,6 +262,7 @@ class _Walk:
             self.facts.parameter_tables |= name is not None
             return
         self.facts.writes.add(prefix + name)
+        self._goes_through(name)
         if reads:
             self.facts.reads.add(prefix + name)
         if creates:
@@ -347,9 +377,9 @@ class _Walk:
         name = self.name(node.this) if node.this is not None else None
         kind = str(node.args.get("kind") or "").upper()
         if name is not None and kind not in ("ROLE", "WAREHOUSE"):
-            self.facts.reads.add(
-                ("db:" if kind == "DATABASE" or self.dialect in ("mysql", "tsql") else "schema:") + name
-            )
+            database = kind == "DATABASE" or self.dialect in ("mysql", "tsql")
+            self.facts.reads.add(("db:" if database else "schema:") + name)
+            self.facts.needs.add(f"db:{name.split('.')[0]}")
 
     def _both(self, node: exp.Expr) -> None:
         target = node.args.get("securable") or node.this

@@ -80,10 +80,29 @@ def test_reads_and_writes(dialect: str, sql: str, reads: str, writes: str) -> No
 
 
 @pytest.mark.parametrize(
-    "sql", ["call f()", "execute q(1)", "do $$ begin end $$", "selec x fro", "insert into {t} select 1"]
+    "sql",
+    [
+        *("call f()", "execute q(1)", "do $$ begin end $$", "selec x fro", "insert into {t} select 1"),
+        *("selec * form t", "this is not sql", "orders"),  # these parse, as expressions
+    ],
 )
 def test_what_nobody_can_read_is_opaque(sql: str) -> None:
     assert analyze_sql(sql, "postgres").writes_unknown
+
+
+@pytest.mark.parametrize(
+    ("sql", "needs"),
+    [
+        ("select f(x), s.g(1), lower(y) from m(3)", "function:f function:s.g function:m"),
+        ("select * from d.s.t", "db:d schema:d.s"),
+        ("create table s.t (a int)", "db:s schema:s"),
+        ("create macro f(x) as x + 1; select f(2)", ""),
+        ("attach 'x.db' as d; select * from d.t", "schema:d"),
+        ("select nextval('Numbers')", "function:nextval numbers"),
+    ],
+)
+def test_what_a_text_goes_through(sql: str, needs: str) -> None:
+    assert analyze_sql(sql, "duckdb").needs == set(needs.split())
 
 
 def test_a_syntax_error_has_its_place() -> None:
@@ -116,6 +135,9 @@ PARAMETERS = [
     ("snowflake", "select data:field, :x", ("x",)),
     ("oracle", "select :1 from dual", ("1",)),
     ("postgres", "select $1", ("1",)),
+    ("duckdb", "select * from t where a=@x and b>=@y and c<>@z", ("x", "y", "z")),
+    ("postgres", "select a<@b, a@>b, a@@b", ()),
+    ("tsql", "select * from t where a<@x", ("x",)),
 ]
 
 

@@ -84,6 +84,22 @@ def test_a_changer_that_runs_again_changes_the_table_again(notebook: SqlNotebook
     assert numbers(notebook, "seen") == [1, 2]
 
 
+def test_what_a_query_goes_through_is_followed(notebook: SqlNotebook, tmp_path: Path) -> None:
+    """A macro, a schema, an attached database: the cell that makes it comes first, and its users follow."""
+    notebook.sql("calls", "-- result: seen\nSELECT main.twice(n) AS n FROM own.t")
+    notebook.sql("fills", "CREATE OR REPLACE TABLE own.t AS SELECT 4 AS n")
+    notebook.sql("opens", "CREATE SCHEMA IF NOT EXISTS own")
+    notebook.sql("macro", "CREATE OR REPLACE MACRO twice(x) AS x * 2")
+    assert notebook.run(mode="all") == ["opens", "fills", "macro", "calls"]
+    assert numbers(notebook, "seen") == [8]
+    notebook.sql("macro", "CREATE OR REPLACE MACRO twice(x) AS x * 20")
+    assert notebook.run("macro") == ["macro", "calls"]
+    assert numbers(notebook, "seen") == [80]
+    notebook.sql("attached", "-- result: far\nSELECT n FROM files.main.t")
+    notebook.sql("attach", f"ATTACH '{tmp_path}/far.db' AS files; CREATE TABLE files.t AS SELECT 5 AS n", anywhere=True)
+    assert {(edge.from_, edge.to) for edge in notebook.scheduler.edges()} >= {("attach", "attached")}
+
+
 def test_a_reader_above_a_changer_sees_the_table_before_it(notebook: SqlNotebook) -> None:
     notebook.sql("make", "CREATE OR REPLACE TABLE t AS SELECT 1 AS n")
     notebook.sql("before", "-- result: former\nSELECT n FROM t")
