@@ -28,6 +28,8 @@ class OutlinedCell:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     diagnostics: tuple[Diagnostic, ...]
+    code: str
+    analysis: Analysis
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,10 @@ def outline(cells: Sequence[StoredCell]) -> Outline:
     edges = sorted(machine.edges(), key=lambda edge: (place[edge.to], place[edge.from_]))
     cycles = sorted(sorted(cycle, key=place.__getitem__) for cycle in machine.cycles())
     outlined = []
-    for view in map(machine.cell, place):
-        found = (*analyses[view.cell_id].diagnostics, *map(_diagnostic, view.diagnostics))
-        outlined.append(OutlinedCell(view.cell_id, view.cell_type, view.reads, view.writes, found))
+    for cell, view in zip(cells, map(machine.cell, place), strict=True):
+        facts = analyses[cell.id]
+        found = (*facts.diagnostics, *map(_diagnostic, view.diagnostics))
+        outlined.append(OutlinedCell(cell.id, view.cell_type, view.reads, view.writes, found, cell.code, facts))
     return Outline(tuple(outlined), tuple(edges), tuple(map(tuple, cycles)))
 
 

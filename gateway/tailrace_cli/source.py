@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tailrace_cli.refusal import RefusedError
 from tailrace_gateway.notebook_file import NotebookFile
+from tailrace_gateway.percent import read_percent
 from tailrace_gateway.records import StoredCell
 from tailrace_protocol.errors import TailraceError
 
@@ -22,6 +23,18 @@ def read_cells(path: Path) -> tuple[StoredCell, ...]:
         return NotebookFile(path).read().cells
     except TailraceError as error:
         raise RefusedError(error.message) from None
+
+
+def first_lines(path: Path) -> dict[str, int]:
+    """Cell → the line of the file, from 1, on which its code begins; empty for `.ipynb`, whose lines say nothing."""
+    if path.suffix != ".py":
+        return {}
+    text = read_percent(path.read_text(encoding="utf-8-sig").replace("\r\n", "\n"))
+    found, start = {}, len(text.header) + 1
+    for chunk in text.chunks:
+        found[chunk.cell.id] = start + chunk.marked
+        start += len(chunk.lines)
+    return found
 
 
 def title(cell: StoredCell) -> str:
