@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import nbformat
 
 from tailrace_gateway.cell_ids import same_cells, with_ids
@@ -107,6 +108,7 @@ def rewrite_ipynb(
 
 
 _SETTINGS = {name: getattr(Settings(), name) for name in Settings.__struct_fields__}
+_KINDS = {field.name: field.type for field in msgspec.structs.fields(Settings)}
 _OURS = frozenset({"name", "mode", "execution", "type", "header"})
 
 
@@ -258,4 +260,13 @@ def _with_extra(metadata: Node, extra: Node) -> Node:
 def _settings_of(tree: Node) -> Settings:
     metadata = tree.get("metadata")
     extra = _extra_of(metadata if isinstance(metadata, dict) else {})
-    return Settings(**{key: extra[key] for key in _SETTINGS if isinstance(extra.get(key), bool)})
+    return Settings(**{key: extra[key] for key, kind in _KINDS.items() if key in extra and _is(extra[key], kind)})
+
+
+def _is(value: object, kind: Any) -> bool:
+    """A setting of a later version, or of no meaning, is as if it were not there."""
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from tailrace_kernel.sql.grid import Grid, python_values
+from tailrace_kernel.sql.grid import Grid, as_text, python_values
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.kernel_messages import TableColumn, TablePageReply, TablePageRequest
 
@@ -33,7 +33,8 @@ def _containing(table: pa.Table, text: str) -> pa.Table:
     wanted = text.lower()
     columns = [python_values(column) for column in table.columns]
     found = [
-        any(value is not None and wanted in str(value).lower() for value in row) for row in zip(*columns, strict=True)
+        any(value is not None and wanted in (as_text(value) or "").lower() for value in row)
+        for row in zip(*columns, strict=True)
     ]
     return table.filter(pa.array(found, pa.bool_()))
 
@@ -58,7 +59,7 @@ def _key(table: pa.Table, key: dict[str, Any]) -> Key:
 def _plain(value: object) -> Any:
     """The value if JSON can carry it exactly, else its text."""
     if type(value) not in PLAIN:
-        return str(value)
+        return as_text(value)
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if type(value) is int and abs(value) > MAX_EXACT:

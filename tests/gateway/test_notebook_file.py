@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from tailrace_gateway.cell_ids import same_cells, with_ids
 from tailrace_gateway.ipynb import IpynbText, read_ipynb, rewrite_ipynb
@@ -276,6 +276,20 @@ def test_a_new_ipynb_is_valid_and_runs_sql_elsewhere() -> None:
     assert read.settings == Settings(lazy=True)
     jupyter: str = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
     assert jupyter + "\n" == text
+
+
+def test_every_setting_comes_back_from_an_ipynb() -> None:
+    others = Settings(auto_run=False, lazy=True, cutoff=True, frames="polars", early_queries=False)
+    assert all(value != default for value, default in zip(astuple(others), astuple(Settings()), strict=True))
+    text = rewrite_ipynb(CELLS, IpynbText(), settings=others).text
+    assert read_ipynb(text).settings == others
+    assert rewrite_ipynb(CELLS, read_ipynb(text), settings=Settings()).text == rewrite_ipynb(CELLS, IpynbText()).text
+
+
+@pytest.mark.parametrize(("key", "value"), [("frames", "abacus"), ("frames", True), ("lazy", 1), ("lazy", "yes")])
+def test_a_setting_without_meaning_is_as_if_it_were_not_there(key: str, value: object) -> None:
+    tree = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"tailrace": {key: value}}, "cells": []}
+    assert read_ipynb(json.dumps(tree)).settings == Settings()
 
 
 def test_a_foreign_ipynb_changes_only_where_its_author_did() -> None:

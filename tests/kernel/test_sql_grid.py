@@ -2,11 +2,13 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tailrace_kernel.sql.grid import Budget, Grid, from_batches, from_rows, unique_names
+from tailrace_kernel.sql.grid import Budget, Grid, as_text, from_batches, from_rows, unique_names
 from tailrace_protocol.errors import ErrorCode, TailraceError
+from tailrace_protocol.objects import FrameLibrary
 
 
 def grid_of(*partitions: Sequence[object], rows: int | None = None, budget: int = 2**20) -> Grid:
@@ -104,3 +106,32 @@ def test_polars_has_the_same_columns() -> None:
     assert Grid(pa.table({}), ()).frame("polars").shape == (0, 0)
     interval = pa.table({"i": pa.array([(1, 2, 3)], pa.month_day_nano_interval())})
     assert Grid(interval, ("interval",)).frame("polars").rows()[0][0] == (1, 2, 3)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_intervals_without_months_are_durations(library: FrameLibrary) -> None:
+    day = 86_400 * 10**9
+    column = pa.array([(0, 2, 5_000), None, (0, -1, day // 2)], pa.month_day_nano_interval())
+    table = pa.table({"i": column}).slice(1)
+    values = Grid(table, ("interval",)).frame(library)["i"].to_list()
+    assert [None if pd.isna(value) else value for value in values] == [None, dt.timedelta(hours=-12)]
+    assert Grid(table.slice(0, 0), ("interval",)).frame(library)["i"].to_list() == []
+
+
+def test_an_interval_that_has_no_length_stays_what_it_is() -> None:
+    column = pa.array([(0, 1, 0), (1, 0, 0)], pa.month_day_nano_interval())
+    frame = Grid(pa.table({"i": column}), ("interval",)).frame()
+    assert list(pd.Timestamp("2026-02-01") + frame["i"]) == [pd.Timestamp("2026-02-02"), pd.Timestamp("2026-03-01")]
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        ((14, -1, 0), "14 months -1 day"),
+        ((0, 0, 0), "00:00:00"),
+        ((0, 0, 3_723_500_000_000), "01:02:03.5"),
+        ((1, 0, -1_000), "1 month -00:00:00.000001"),
+    ],
+)
+def test_an_interval_is_shown_as_its_database_writes_it(parts: tuple[int, int, int], text: str) -> None:
+    assert as_text(pa.scalar(parts, pa.month_day_nano_interval()).as_py()) == text

@@ -55,8 +55,6 @@ def _as_field(column: Any) -> Any:
     kind = column.type
     if pa.types.is_dictionary(kind):
         return column.cast(kind.value_type)
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return _texts(None if value is None else f"0x{value.hex()}" for value in python_values(column))
     if any(is_kind(kind) for is_kind in WRITTEN):
         return column
     return _texts(as_text(value) for value in python_values(column))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pandas.api.types import pandas_dtype
@@ -20,6 +21,9 @@ Table: TypeAlias = pa.Table
 ChunkedArray: TypeAlias = "pa.ChunkedArray[Any]"
 arrow: Any = pa  # its stubs ask for one literal type at each call
 
+_INTERVAL = np.dtype([("months", "<i4"), ("days", "<i4"), ("nanoseconds", "<i8")])
+_DAY = 86_400_000_000  # microseconds
+_MOST_DAYS = 100_000_000  # of a duration in microseconds
 _BEYOND_TEXT = 3_000  # bytes a Python value of a mixed column counts at most, guessed
 
 
@@ -51,7 +55,7 @@ class Grid:
                 if index in self.objects:
                     columns.append(polars.Series(name, self.objects[index], dtype=polars.Object))
                 else:
-                    columns.append(polars.Series(name, polars.from_arrow(_without_decimals(column))))
+                    columns.append(polars.Series(name, polars.from_arrow(_as_frames_have_it(column))))
             except polars.exceptions.PolarsError:  # intervals, unions
                 columns.append(polars.Series(name, python_values(column), dtype=polars.Object))
         return polars.DataFrame(columns)
@@ -71,7 +75,7 @@ class Grid:
 
 
 def _column_series(column: Any) -> Any:
-    column = _without_decimals(column)
+    column = _as_frames_have_it(column)
     kind = column.type
     if pa.types.is_integer(kind) and column.null_count:
         word = f"{'Int' if pa.types.is_signed_integer(kind) else 'UInt'}{kind.bit_width}"
@@ -109,7 +113,11 @@ def _value_or_text(column: Any, index: int) -> Any:
         return f"<{column.type} that Python cannot hold>"
 
 
-def _without_decimals(column: Any) -> Any:
+def _as_frames_have_it(column: Any) -> Any:
+    """Decimals as numbers; DuckDB's intervals without months as durations (else they stay: a month has no length)."""
+    if pa.types.is_interval(column.type):
+        chunks = [_duration(chunk) for chunk in column.chunks]
+        return column if any(chunk is None for chunk in chunks) else arrow.chunked_array(chunks, pa.duration("us"))
     if not pa.types.is_decimal(column.type):
         return column
     if column.type.scale == 0:
@@ -118,6 +126,18 @@ def _without_decimals(column: Any) -> Any:
         except pa.ArrowInvalid:
             pass
     return column.cast(pa.float64())
+
+
+def _duration(chunk: Any) -> Any:
+    """Months, days and nanoseconds (Arrow's MonthDayNano) in microseconds; None if that cannot be said."""
+    if not len(chunk):
+        return arrow.array([], pa.duration("us"))
+    parts = np.frombuffer(chunk.buffers()[1], _INTERVAL)[chunk.offset : chunk.offset + len(chunk)]
+    valid = chunk.is_valid().to_numpy(zero_copy_only=False)
+    days, nanoseconds = (np.where(valid, parts[name].astype("i8"), 0) for name in ("days", "nanoseconds"))
+    if np.any(parts["months"][valid]) or np.any(np.abs(days) > _MOST_DAYS) or np.any(nanoseconds % 1_000):
+        return None
+    return arrow.array(days * _DAY + nanoseconds // 1_000, pa.duration("us"), mask=~valid)
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
@@ -241,12 +261,31 @@ class Column:
 
 
 def as_text(value: object) -> str | None:
-    """A value without an Arrow type, as a person reads it: documents as JSON, the rest by str()."""
-    if value is None:
-        return None
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False, default=str)
+    """A value as a person reads it: documents as JSON, bytes in hexadecimal, the rest by str()."""
+    match value:
+        case None:
+            return None
+        case dict() | list():
+            return json.dumps(value, ensure_ascii=False, default=as_text)
+        case bytes():
+            return f"0x{value.hex()}"
+        case pa.MonthDayNano():
+            return _interval_text(value)
     return str(value)
+
+
+def _interval_text(value: Any) -> str:
+    """As DuckDB writes it: `2 months 3 days 04:05:06.5`."""
+    seconds, rest = divmod(abs(value.nanoseconds) // 1_000, 1_000_000)
+    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}" + (
+        f".{rest:06}".rstrip("0") if rest else ""
+    )
+    parts = [
+        f"{n} {word}{'' if abs(n) == 1 else 's'}" for n, word in ((value.months, "month"), (value.days, "day")) if n
+    ]
+    if value.nanoseconds or not parts:
+        parts.append(("-" if value.nanoseconds < 0 else "") + clock)
+    return " ".join(parts)
 
 
 def _word(kind: pa.DataType, is_mixed: bool) -> str:
