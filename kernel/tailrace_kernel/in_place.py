@@ -32,7 +32,7 @@ FUNCTIONS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("shuffle", "insort", "insort_left", "insort_right", "setitem", "delitem"), (0,)),
     **dict.fromkeys(("iadd", "isub", "imul", "ior", "iand", "ixor", "iconcat"), (0,)),
     **dict.fromkeys(("redirect_stdout", "redirect_stderr"), (0,)),
-    **dict.fromkeys(("copyto", "putmask", "place", "fill_diagonal", "put_along_axis"), (0,)),
+    **dict.fromkeys(("copyto", "putmask", "place", "fill_diagonal", "put_along_axis", "at"), (0,)),
 }
 
 # keyword → the calls in which it names what they write to; None: any
@@ -47,7 +47,7 @@ HOLDING_FUNCTIONS = frozenset(
     "islice cycle copy partial".split()
 )
 # … or one of them.
-PICKING_FUNCTIONS = frozenset({"next", "anext", "min", "max", "getattr", "choice", "getitem"})
+PICKING_FUNCTIONS = frozenset({"next", "anext", "min", "max", "getattr", "choice", "getitem", "vars"})
 HOLDING_METHODS = frozenset({"items", "values", "copy", "most_common", "elements"})
 PICKING_METHODS = frozenset({"get", "pop", "setdefault", "popitem", "popleft", "__getitem__", "__iter__", "__next__"})
 # Arrays: the result is the same memory.

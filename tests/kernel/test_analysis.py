@@ -104,6 +104,8 @@ CHANGES = [
     ("heapq.heappush(h, 1)", "h", "h"),
     ("np.add(a, b, out=c)", "c np", "c np"),
     ("setattr(x, 'a', 1)", "x", "x"),
+    ("np.add.at(a, i, 1)", "a", "a"),
+    ("vars(x)['a'] = 1", "x", ""),
     ("x = []\nx.append(1)", "", ""),
     ("[x.append(i) for i in r]", "x", "x"),
     ("object.__setattr__(x, 'a', 1)", "x", "x"),
