@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, assert_never
 
-from tailrace_protocol.objects import DisplayOutput, ErrorOutput, Output, ResultOutput, Stream, StreamOutput
+from tailrace_protocol.objects import TABLE_MIME, DisplayOutput, ErrorOutput, Output, ResultOutput, Stream, StreamOutput
 
 Blob = Callable[[str], Any]  # `$url` of a large value → the value, or null when it is gone
 
@@ -119,6 +119,8 @@ def _metadata(item: dict[str, Any]) -> dict[str, Any]:
 def _file_bundle(data: dict[str, Any], blob: Blob | None) -> dict[str, Any]:
     bundle: dict[str, Any] = {}
     for mime, value in data.items():
+        if mime == TABLE_MIME:  # a token of this kernel means nothing to the next one
+            continue
         if isinstance(value, dict) and "$url" in value:
             full = blob(value["$url"]) if blob is not None else None
             if full is None:

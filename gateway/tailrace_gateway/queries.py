@@ -46,6 +46,7 @@ def ask(
                 limit=command.limit,
                 sort=command.sort,
                 filter=command.filter,
+                token=command.token,
             )
             execution.query("table_page", page, lambda reply: answered(fields(reply)), failed)
         case Schema():

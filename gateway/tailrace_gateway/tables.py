@@ -1,4 +1,4 @@
-"""A table that a SQL cell shows, as a file: CSV or an Arrow IPC stream. Knows HTTP and one question to the kernel.
+"""A table that a cell shows, as a file: CSV or an Arrow IPC stream. Knows HTTP and one question to the kernel.
 
 The kernel gives bounded parts and keeps nothing between them, so a download of any size holds one part in memory
 here and goes no faster than its reader.
@@ -50,7 +50,10 @@ def _asked(request: web.Request) -> ExportTableRequest:
     if not output.isascii() or not output.isdigit():
         raise TailraceError(ErrorCode.BAD_FIELD, "The output is a number, from 0.")
     return ExportTableRequest(
-        cell_id=request.match_info["cell"], output=int(output), format="csv" if kind == "csv" else "arrow"
+        cell_id=request.match_info["cell"],
+        output=int(output),
+        format="csv" if kind == "csv" else "arrow",
+        token=request.query.get("token"),
     )
 
 

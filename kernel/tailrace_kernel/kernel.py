@@ -101,8 +101,9 @@ class TailraceKernel(IPythonKernel):
         self.outbox.after = self.interrupts.raise_waiting
         self.outbox.is_hurried = lambda: self.interrupts.hit
         self.shell.interrupts = self.interrupts
+        self.shell.is_attached = lambda: self.outbox.attached
         self._cell_parent = CellParent(self, self.shell)
-        self.queries = Queries(names)
+        self.queries = Queries(names, self.shell.tables)
         self.shell.events.register("pre_execute", self.queries.early.note_code)
         sql_magic.install(self.shell, self.queries, self.catalogue)
         self.conductor = Conductor(

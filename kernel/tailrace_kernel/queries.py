@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tailrace_kernel.early import Begun, EarlyQueries
+from tailrace_kernel.shown_tables import ShownTables
 from tailrace_kernel.sql_cell import SqlCell
 from tailrace_kernel.stimuli import EarlyQuery
 from tailrace_protocol.errors import ErrorCode, TailraceError
@@ -54,10 +55,12 @@ class Shown:
 
 
 class Queries:
-    """`names` is the dict that user code runs in; `library` makes the DataFrames of named results."""
+    """`names` is the dict that user code runs in; `library` makes the DataFrames of named results; `tables` are the
+    DataFrames that Python cells show."""
 
-    def __init__(self, names: dict[str, Any]) -> None:
+    def __init__(self, names: dict[str, Any], tables: ShownTables) -> None:
         self._names = names
+        self._tables = tables
         self._opening = threading.Lock()
         self._connections: Connections | None = None
         self._running: set[Running] = set()
@@ -224,7 +227,7 @@ class Queries:
     def _page(self, request: TablePageRequest) -> TablePageReply:
         from tailrace_kernel.pages import page
 
-        return page(self._grid(request.cell_id)[0], request)
+        return page(self._grid(request.cell_id, request.token)[0], request)
 
     def export(self, request: ExportTableRequest) -> "Future[tuple[ExportTableReply, list[bytes]]]":
         return self._aside.submit(self._export, request)
@@ -232,7 +235,7 @@ class Queries:
     def _export(self, request: ExportTableRequest) -> tuple[ExportTableReply, list[bytes]]:
         from tailrace_kernel.sql.download import part
 
-        grid, token = self._grid(request.cell_id)
+        grid, token = self._grid(request.cell_id, request.token)
         if request.token not in {None, token}:
             message = f"Cell {request.cell_id!r} has run again since this download began: start it again."
             raise TailraceError(ErrorCode.NO_SUCH_OUTPUT, message)
@@ -240,8 +243,16 @@ class Queries:
         reply = ExportTableReply(token=token, rows=grid.table.num_rows, complete=grid.complete, next_row=made.next_row)
         return reply, [made.content]
 
-    def _grid(self, cell_id: str) -> tuple["Grid", str]:
+    def forget(self, cell_id: str) -> None:
+        """The cell is gone, and what it showed."""
+        self.results.pop(cell_id, None)
+        self._tables.forget(cell_id)
+
+    def _grid(self, cell_id: str, token: str | None) -> tuple["Grid", str]:
         """The table that a cell shows, and its token. Raises no_such_output."""
+        frame = None if token is None else self._tables.grid(token)
+        if frame is not None and token is not None:
+            return frame, token
         shown = self.results.get(cell_id)
         if shown is None or shown.result.grid is None:
             message = f"Cell {cell_id!r} shows no table now; run it first."

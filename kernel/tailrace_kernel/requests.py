@@ -146,7 +146,7 @@ class Requests:
         stimulus = CellRemoved(cell_id=request.cell_id, run_dependents=request.run_dependents, run_id=run.run_id)
         change = self._conductor.change(stimulus, call.header, run)
         self._catalogue.forget(request.cell_id)
-        self._queries.results.pop(request.cell_id, None)
+        self._queries.forget(request.cell_id)
         dropped = change.dropped
         reply = wire.RemoveCellReply(
             cell_id=request.cell_id,

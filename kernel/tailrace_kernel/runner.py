@@ -124,6 +124,8 @@ class Runner:
         """The result is for those who listen and for a value; most cells of a cascade have neither."""
         shell = self._shell
         self._set_parent(parent)
+        if cell_id in shell.tables.cells:
+            shell.tables.forget(cell_id)
         count = parent.get("execution_count") or self._next_count()
         hook, events = shell.displayhook, shell.events
         callbacks = events.callbacks

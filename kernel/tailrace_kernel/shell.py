@@ -5,8 +5,10 @@ Knows IPython's display and traceback machinery; must not know sockets, requests
 
 import asyncio
 import bdb
+import logging
 import sys
 import traceback
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -18,7 +20,12 @@ from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 from traitlets import Type
 
 from tailrace_kernel.interrupt import Interrupts
+from tailrace_kernel.shown_tables import ShownTables
+from tailrace_kernel.versions import an_eighth_of_memory
 from tailrace_protocol.errors import TailraceError
+from tailrace_protocol.objects import TABLE_MIME
+
+log = logging.getLogger(__name__)
 
 PLAIN_TYPES = frozenset({int, float, bool, complex, str, bytes})
 MACHINERY = ("IPython.", "tailrace_kernel.", "ipykernel.")
@@ -37,7 +44,23 @@ class CellFormatter(DisplayFormatter):
         if not self.altair_ready and type(obj).__module__.startswith("altair."):
             self._prepare_altair()
         shown: tuple[dict[str, Any], dict[str, Any]] = super().format(obj, include, exclude)
+        if include is None and "text/html" in shown[0]:
+            self._add_table(obj, shown[0])
         return shown
+
+    def _add_table(self, obj: Any, data: dict[str, Any]) -> None:
+        """Beside the HTML of a DataFrame, a reference by which its rows are asked for."""
+        shell: Any = self.parent
+        cell_id = shell.parent_header.get("header", {}).get("cell_id")
+        if cell_id is None or not shell.is_attached():
+            return
+        try:
+            reference = shell.tables.reference(cell_id, obj)
+        except Exception:  # a class of somebody's own, derived from DataFrame
+            log.warning("a table of cell %s is shown without its rows", cell_id, exc_info=True)
+            return
+        if reference is not None:
+            data[TABLE_MIME] = reference
 
     def _only_text(self, kind: type) -> bool:
         """Users and libraries may register formatters at any time, so this is asked each time (12 look-ups)."""
@@ -95,10 +118,13 @@ class TailraceShell(ZMQInteractiveShell):
     displayhook: CellDisplayHook
     compile: CellCompiler
     interrupts: Interrupts | None = None
+    tables: ShownTables
+    is_attached: Callable[[], bool] = staticmethod(lambda: False)  # whether a client of ours listens
     failed: ExecutionResult | None = None  # the last that IPython itself has given for a failure
     failures = 0  # counted, so that a run can tell whether the last one is its own
 
     def init_display_formatter(self) -> None:
+        self.tables = ShownTables(an_eighth_of_memory)
         self.display_formatter = CellFormatter(parent=self)
         self.configurables.append(self.display_formatter)  # type: ignore[arg-type]
 

@@ -148,12 +148,15 @@ class VariablePage(Command, tag="variable_page", frozen=True, kw_only=True):
 
 
 class TablePage(Command, tag="table_page", frozen=True, kw_only=True):
+    """`token` is that of a DataFrame's MIME bundle; the table of a SQL cell has none."""
+
     cell_id: Cell
     output_index: Annotated[int, Meta(ge=0)]
     offset: Annotated[int, Meta(ge=0)] = 0
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
     sort: tuple[dict[str, Any], ...] = ()
     filter: str | None = None
+    token: Annotated[str, Meta(max_length=64)] | None = None
 
 
 class Schema(Command, tag="schema", frozen=True, kw_only=True):

@@ -163,10 +163,12 @@ class TablePageRequest(Content, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
     sort: tuple[dict[str, Any], ...] = ()
     filter: str | None = None
+    token: str | None = None
 
 
 class ExportTableRequest(Content, frozen=True, kw_only=True):
-    """One part of what a SQL cell shows as a file: `row` is the `next_row` of the part before, with its `token`."""
+    """One part of a table as a file: `row` is the `next_row` of the part before, with its `token`. The first part of
+    a DataFrame has the `token` of its MIME bundle, that of a SQL cell has none."""
 
     cell_id: CellKey
     output: Annotated[int, Meta(ge=0)] = 0

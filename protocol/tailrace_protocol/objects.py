@@ -17,6 +17,7 @@ ClientId = NewType("ClientId", str)
 CommandId = NewType("CommandId", str)
 
 IDENTIFIER = r"^[A-Za-z0-9_-]+$(?!\n)"  # in Python `$` alone also matches before a last line end
+TABLE_MIME = "application/vnd.tailrace.table+json"  # {token, rows, columns}: how to ask for the rows of a DataFrame
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=IDENTIFIER)]
 
 CellType = Literal["python", "sql", "markdown"]

@@ -21,6 +21,7 @@ from tailrace_gateway.records import StoredCell
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.limits import MAX_CELLS, MAX_CODE
 from tailrace_protocol.objects import (
+    TABLE_MIME,
     CellMode,
     CellType,
     DisplayOutput,
@@ -290,6 +291,13 @@ def test_every_setting_comes_back_from_an_ipynb() -> None:
 def test_a_setting_without_meaning_is_as_if_it_were_not_there(key: str, value: object) -> None:
     tree = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"tailrace": {key: value}}, "cells": []}
     assert read_ipynb(json.dumps(tree)).settings == Settings()
+
+
+def test_a_file_keeps_no_reference_to_rows_in_a_kernel() -> None:
+    table = {"text/html": "<table>", TABLE_MIME: {"token": "t", "rows": 1, "columns": 1}}
+    outputs = {"k3f9a2": (ResultOutput(index=0, data=table, metadata={}),)}
+    read = read_ipynb(rewrite_ipynb(CELLS, IpynbText(), outputs=outputs).text)
+    assert read.outputs["k3f9a2"] == (ResultOutput(index=0, data={"text/html": "<table>"}, metadata={}),)
 
 
 def test_a_foreign_ipynb_changes_only_where_its_author_did() -> None:

@@ -15,6 +15,7 @@ from hypothesis import example, given, settings
 
 from tailrace_kernel.early import Begun
 from tailrace_kernel.queries import Queries
+from tailrace_kernel.shown_tables import ShownTables
 from tailrace_kernel.sql import SqlInterrupted
 from tailrace_kernel.sql_cell import SqlCell, analyze_sql_cell
 from tailrace_kernel.stimuli import EarlyQuery, Execute, Outcome
@@ -33,7 +34,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.names: dict[str, Any] = {}
-        self.queries = Queries(self.names)
+        self.queries = Queries(self.names, ShownTables(lambda: 0))
         self.loop = asyncio.Runner()
         assert self.queries.connections is not None
 

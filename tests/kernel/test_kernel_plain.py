@@ -94,6 +94,12 @@ def test_a_reader_is_shown_under_its_own_request(notebook: Notebook) -> None:
     ]
 
 
+def test_a_stock_frontend_gets_the_usual_bundle_of_a_frame(notebook: Notebook) -> None:
+    notebook.run("a", "import pandas as pd\npd.DataFrame({'n': [1]})")
+    shown = [each["content"]["data"] for each in notebook.peer.iopub if each["type"] == "execute_result"]
+    assert [sorted(data) for data in shown] == [["text/html", "text/plain"]]
+
+
 def test_run_all_runs_each_cell_once(notebook: Notebook) -> None:
     cells = [("c0", "x0 = 0\nprint('c0')")]
     cells += [(f"c{n}", f"x{n} = x{n - 1} + 1\nprint('c{n}')") for n in range(1, 12)]

@@ -163,6 +163,7 @@ export interface TablePage {
   limit?: number;
   sort?: Record<string, unknown>[];
   filter?: string;
+  token?: string;
 }
 
 export interface Schema {

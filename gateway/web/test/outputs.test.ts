@@ -8,6 +8,7 @@ import "../src/outputs/renderers";
 import { drawLatex } from "../src/outputs/latex";
 import { drawMarkdown } from "../src/outputs/markdown";
 import { grouped, ownLine } from "../src/outputs/traceback";
+import { sizeInWords, tableOf } from "../src/outputs/table_source";
 import { collapseReturns, fillText, tailOf } from "../src/outputs/text";
 
 describe("the richest type wins", () => {
@@ -135,4 +136,23 @@ describe("formulas", () => {
     expect(place.querySelector("em")?.textContent).toBe("so");
     expect(place.textContent).toContain("costs $5 and $6");
   });
+});
+
+describe("tables that can be asked for their rows", () => {
+  const output = (data: Record<string, unknown>) => ({ kind: "result" as const, index: 0, data, metadata: {} });
+  const html = "<table></table>";
+
+  it("a DataFrame has a token and a size", () => {
+    const data = { "text/html": html, "application/vnd.tailrace.table+json": { token: "t1", rows: 1, columns: 2 } };
+    expect(tableOf("python", output(data))).toEqual({ key: "t1", token: "t1", size: "1 row × 2 columns" });
+  });
+
+  it("the table of a SQL cell is known by its cell", () => {
+    expect(tableOf("sql", output({ "text/html": html, "text/plain": "1 row" }))).toEqual({ key: "1 row" });
+    expect(tableOf("sql", output({ "text/plain": "INSERT: 1 row" }))).toBeUndefined();
+  });
+
+  it("HTML of anything else is HTML", () => expect(tableOf("python", output({ "text/html": html }))).toBeUndefined());
+
+  it("numbers are grouped", () => expect(sizeInWords(1200, 1)).toBe(`${(1200).toLocaleString()} rows × 1 column`));
 });

@@ -1,4 +1,4 @@
-/** One page of an SQL result at a time: the kernel keeps, sorts and filters the rows. A chunk of its own. */
+/** One page of a table at a time: the kernel keeps, sorts and filters the rows. A chunk of its own. */
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
@@ -10,6 +10,8 @@ import "../styles/table.css";
 export interface PagesProps {
   cellId: string;
   outputIndex: number;
+  /** Of a DataFrame. */
+  token: string | undefined;
   close: () => void;
 }
 
@@ -25,8 +27,9 @@ interface Sort {
 }
 
 const ROWS = 50; // a page
+const GONE = "The kernel has this table no more, because the cell ran again or the kernel is new: run the cell.";
 
-export function Pages({ cellId, outputIndex, close }: PagesProps) {
+export function Pages({ cellId, outputIndex, token, close }: PagesProps) {
   const notebook = useNotebook();
   const page = useSignal<Page | undefined>(undefined);
   const failure = useSignal("");
@@ -39,11 +42,12 @@ export function Pages({ cellId, outputIndex, close }: PagesProps) {
     const question = {
       type: "table_page" as const, cellId, outputIndex, offset: offset.value, limit: ROWS, filter: filter.value,
       ...(by && { sort: [{ ...by }] }),
+      ...(token !== undefined && { token }),
     };
     void notebook.ask(question).then((answer) => {
       if (late) return;
       if (answer) page.value = answer as unknown as Page;
-      failure.value = answer ? "" : "The kernel has no such table any more: run the cell again.";
+      failure.value = answer ? "" : by && page.peek() ? `These rows cannot be sorted by ${by.column}, or the kernel has this table no more: then run the cell.` : GONE;
     });
     return () => {
       late = true;
@@ -55,7 +59,8 @@ export function Pages({ cellId, outputIndex, close }: PagesProps) {
     offset.value = 0;
   };
   const save = async (format: "csv" | "arrow") => {
-    const place = `/api/v1/notebooks/${encodeURIComponent(notebook.id)}/tables/${encodeURIComponent(cellId)}/${outputIndex}?format=${format}`;
+    const which = new URLSearchParams({ format, ...(token !== undefined && { token }) });
+    const place = `/api/v1/notebooks/${encodeURIComponent(notebook.id)}/tables/${encodeURIComponent(cellId)}/${outputIndex}?${which}`;
     await download(place, `${cellId}.${format === "csv" ? "csv" : "arrows"}`).catch((error: unknown) => (failure.value = String(error)));
   };
   const now = page.value;
@@ -76,6 +81,7 @@ export function Pages({ cellId, outputIndex, close }: PagesProps) {
           <span data-testid="page-range">
             {now.total === 0 ? "no rows" : `${(offset.value + 1).toLocaleString()} to ${(offset.value + now.rows.length).toLocaleString()} of ${now.total.toLocaleString()} rows`}
           </span>
+          <span class="quiet-text">{now.columns.length.toLocaleString()} {now.columns.length === 1 ? "column" : "columns"}</span>
           <button disabled={offset.value + ROWS >= now.total} onClick={() => (offset.value += ROWS)}>Next page</button>
         </p>
       )}
@@ -93,8 +99,9 @@ function Rows({ page, sort, turn }: { page: Page; sort: Sort | undefined; turn: 
               const order = sort?.column === name ? (sort.descending ? "descending" : "ascending") : "none";
               return (
                 <th key={name} scope="col" aria-sort={order}>
-                  <button title={type} onClick={() => turn(name)}>
-                    {name} <span aria-hidden="true">{order === "ascending" ? "▲" : order === "descending" ? "▼" : ""}</span>
+                  <button onClick={() => turn(name)}>
+                    <span>{name} <span aria-hidden="true">{order === "ascending" ? "▲" : order === "descending" ? "▼" : ""}</span></span>
+                    <small>{type}</small>
                   </button>
                 </th>
               );

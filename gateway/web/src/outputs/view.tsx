@@ -10,7 +10,8 @@ import { blob } from "../session";
 import { dark } from "../theme";
 import { asText, choose, isRemote, type Remote } from "./registry";
 import "./renderers";
-import { isSqlTable, SqlTable } from "./sql_table";
+import { Table } from "./table";
+import { tableOf } from "./table_source";
 import { drawText, fillText, tailOf } from "./text";
 import { fillTraceback, ownLine } from "./traceback";
 
@@ -45,8 +46,10 @@ const One = memo(function One({ cell, output, gotoLine }: OneProps) {
     case "error":
       return <Failure cellId={cell.id} output={output} gotoLine={gotoLine} />;
     case "display":
-    case "result":
-      return isSqlTable(cell.type, output) ? <SqlTable cellId={cell.id} output={output} /> : <Rich output={output} />;
+    case "result": {
+      const source = tableOf(cell.type, output);
+      return source ? <Table cellId={cell.id} output={output} source={source} /> : <Rich output={output} />;
+    }
   }
 }, (before, after) => before.output === after.output);
 
