@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
-PEERS := "marimo>=0.25,<0.26" "ipykernel>=7.4,<8" "jupyter_server>=2.21,<3" "orjson>=3.11,<4"
+PEERS := "marimo>=0.25,<0.26" "ipykernel>=7.4,<8" "jupyter_server>=2.21,<3" "jupyterlab>=4.6,<5" "orjson>=3.11,<4"
 SOURCES := protocol kernel gateway tests benchmarks examples
 
 .DEFAULT_GOAL := help

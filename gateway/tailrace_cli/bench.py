@@ -27,6 +27,7 @@ BENCHMARKS = {
     "graph": "edits, re-runs and plans in growing notebooks (K2, K3)",
     "kernel": "cascades, answers while busy, prints, start and round trips (K1, K4, K5, K6, K7)",
     "gateway": "durable edits without sockets (G4)",
+    "page": "the page in Chromium: first editor, keys, floods, cascades (W1)",
     "sql": "SQL cells on DuckDB and PostgreSQL beside their bare drivers (S1)",
 }
 WIDTH = 132  # characters; a narrower terminal would break every cell of the table
