@@ -5,13 +5,15 @@ Knows the session, sockets and event loops; must not know what requests mean.
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
 from tailrace_kernel.outbox import Header
+from tailrace_kernel.session import TailraceSession, pack_content
 from tailrace_protocol.errors import TailraceError
 from tailrace_protocol.kernel_messages import Content
 
@@ -31,7 +33,7 @@ class Call:
     """
 
     def __init__(
-        self, session: Any, stream: Any, ident: Any, message: dict[str, Any], on_close: Callable[[], None]
+        self, session: TailraceSession, stream: Any, ident: Any, message: dict[str, Any], on_close: Callable[[], None]
     ) -> None:
         self.message = {**message, "ident": ident}
         self.closed: Future[None] = Future()
@@ -39,6 +41,7 @@ class Call:
         self._stream = stream
         self._ident = ident
         self._on_close = on_close
+        self._at_once = False
         self._thread = threading.get_ident()
         self._loop = asyncio.get_running_loop()
 
@@ -51,26 +54,50 @@ class Call:
         header: Header = self.message["header"]
         return header
 
-    def answer(self, content: Content, buffers: list[bytes] | None = None) -> None:
-        fields: dict[str, Any] = msgspec.to_builtins(content)
-        self._send({"status": "ok", **fields}, buffers)
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """In the stream's own receiving callback: what is answered meanwhile goes out here, not by a turn of the loop.
+
+        A send may take the signal that more has come in; the stream looks itself after each callback.
+        """
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
+
+    def answer(self, content: Content, buffers: Sequence[bytes] = ()) -> None:
+        if self.message.get("encoding"):  # not JSON
+            self._send({"status": "ok", **msgspec.to_builtins(content)}, buffers)
+            return
+        body = pack_content(content)
+        body = b'{"status":"ok",' + body[1:] if len(body) > 2 else b'{"status":"ok"}'
+        frames = self._session.answer_frames(reply_type(self.kind), body, self.message, self._ident)
+        self._on_thread(self._send_frames, [*frames, *buffers])
 
     def refuse(self, error: TailraceError) -> None:
-        self._send(refusal(error), None)
+        self._send(refusal(error), ())
 
     def close(self) -> None:
         self._on_close()
         self.closed.set_result(None)
 
-    def _send(self, content: dict[str, Any], buffers: list[bytes] | None) -> None:
-        if threading.get_ident() == self._thread:
-            self._send_here(content, buffers)
-        else:
-            self._loop.call_soon_threadsafe(self._send_here, content, buffers)
+    def _send(self, content: dict[str, Any], buffers: Sequence[bytes]) -> None:
+        message = self._session.msg(reply_type(self.kind), content, self.message)
+        self._on_thread(self._send_frames, [*self._session.serialize(message, self._ident), *buffers])
 
-    def _send_here(self, content: dict[str, Any], buffers: list[bytes] | None) -> None:
-        reply = reply_type(self.kind)
-        self._session.send(self._stream, reply, content, self.message, self._ident, buffers)
+    def _on_thread(self, send: Callable[[list[bytes]], None], frames: list[bytes]) -> None:
+        if threading.get_ident() == self._thread:
+            send(frames)
+        else:
+            self._loop.call_soon_threadsafe(send, frames)
+
+    def _send_frames(self, frames: list[bytes]) -> None:
+        copy = max(map(len, frames)) < self._session.copy_threshold
+        stream = self._stream
+        if self._at_once and not stream.sending():
+            stream = stream.socket
+        stream.send_multipart(frames, copy=copy)
 
 
 def reply_type(kind: str) -> str:

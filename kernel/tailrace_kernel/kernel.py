@@ -24,6 +24,7 @@ from tailrace_kernel.answer import Call, refusal, reply_type
 from tailrace_kernel.catalogue import Catalogue, ends_silently
 from tailrace_kernel.cell_parent import CellParent
 from tailrace_kernel.conductor import Conductor
+from tailrace_kernel.control import ControlChannel
 from tailrace_kernel.event_ring import EventRing
 from tailrace_kernel.interrupt import Interrupts
 from tailrace_kernel.magics import TailraceMagics
@@ -71,6 +72,14 @@ class TailraceKernel(IPythonKernel):
             sys.setswitchinterval(SWITCH_INTERVAL)
         self._build_rooms()
         self._add_handlers()
+        self._control = ControlChannel(
+            self._wire,
+            self.outbox,
+            self.control_stream,
+            self.control_handlers,
+            self.process_control,
+            self._handle_control,
+        )
 
     def start(self) -> None:
         super().start()
@@ -170,28 +179,16 @@ class TailraceKernel(IPythonKernel):
 
     # Our requests.
 
-    async def process_control(self, msg: Any) -> None:
-        """Ours are answered here and never wait; stock ones and garbage go the stock way."""
-        try:
-            ident, frames = self._wire.feed_identities(msg, copy=False)
-            kind = self._wire.deserialize(frames, content=False, copy=False)["msg_type"]
-        except Exception:
-            self.log.warning("a control message that cannot be read was dropped", exc_info=True)
-            return
-        if kind in self.control_handlers or not kind.endswith("_request"):
-            await super().process_control(msg)
-            return
-        message = self._wire.deserialize(frames, content=True, copy=False)
-        header = extract_header(message)
-        self.outbox.standard("status", {"execution_state": "busy"}, header, soon=False)
-        if kind in REQUESTS:
-            self.requests.handle(Call(self._wire, self.control_stream, ident, message, self._idle_after(header)))
-        else:
-            self._refuse(self.control_stream, ident, message, unknown(kind))
-            self._idle_after(header)()
+    def dispatch_control(self, msg: Any) -> Any:
+        """The control stream's callback: awaitable when the message has to wait for others."""
+        return self._control.take(msg)
 
-    def _idle_after(self, header: dict[str, Any]) -> Any:
-        return lambda: self.outbox.standard("status", {"execution_state": "idle"}, header)
+    def _handle_control(self, call: Call) -> None:
+        if call.kind in REQUESTS:
+            self.requests.handle(call)
+        else:
+            call.refuse(unknown(call.kind))
+            call.close()
 
     async def _handle_on_shell(self, stream: Any, ident: Any, message: dict[str, Any]) -> None:
         """Holds its place in the queue: the next shell request waits until this one is over."""

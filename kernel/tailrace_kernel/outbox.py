@@ -10,15 +10,17 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import zmq
 from ipykernel.iostream import IOPubThread
-from jupyter_client.session import DELIM, Session
+from jupyter_client.session import DELIM
 
+from tailrace_kernel.session import TailraceSession, pack_content, pack_json
 from tailrace_protocol.kernel_messages import CellStatusContent, Content, StatusChange, VariablesChanged
 
 log = logging.getLogger(__name__)
@@ -74,7 +76,7 @@ def _nothing() -> None:
 class Outbox:
     """`attached` turns on our own message types; stock clients never see them before somebody asked."""
 
-    def __init__(self, thread: IOPubThread, session: Session, base_topic: str) -> None:
+    def __init__(self, thread: IOPubThread, session: TailraceSession, base_topic: str) -> None:
         self.attached = False
         self.after = _nothing  # called as the last deed of what user code calls
         self.is_hurried: Callable[[], bool] = lambda: False  # whether a writer must not wait now
@@ -88,6 +90,8 @@ class Outbox:
         self._drained = threading.Event()
         self._wake_pending = False
         self._timer_pending = False
+        self._gathering = 0  # thread that is putting several things together
+        self._wanted: Callable[[], None] | None = None  # the wake it asked for meanwhile
         self._packed_parent: tuple[Header, bytes] = ({}, b"{}")
 
     def put(self, frames: list[Any], *_: Any, **options: Any) -> None:
@@ -158,6 +162,18 @@ class Outbox:
         if not self._timer_pending:
             self._wake_later()
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What this thread puts inside leaves at the end: nobody is woken before. For a few milliseconds at most."""
+        self._gathering = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._gathering = 0
+            wanted, self._wanted = self._wanted, None
+            if wanted is not None:
+                wanted()
+
     def wake(self) -> None:
         """Have everything queued sent soon; never waits."""
         self._wake()
@@ -167,11 +183,17 @@ class Outbox:
         """One wake at a time is under way."""
         if self._wake_pending or not self._entries:
             return
+        if self._gathering == threading.get_ident():
+            self._wanted = self._wake
+            return
         self._wake_pending = True
         self.schedule(self.drain)
 
     def _wake_later(self) -> None:
         if self._timer_pending or self._wake_pending:
+            return
+        if self._gathering == threading.get_ident():
+            self._wanted = self._wanted or self._wake_later
             return
         self._timer_pending = True
         self.schedule(lambda: self._thread.io_loop.call_later(LINGER, self.drain))
@@ -253,21 +275,14 @@ class Outbox:
 
     def _really_send(self, kind: str, content: Any, parent: Header, topic: bytes) -> None:
         session = self._session
-        body = self._pack_struct(content) if isinstance(content, msgspec.Struct) else session.pack(content)
-        header = session.pack(session.msg_header(kind))
+        body = pack_content(content) if isinstance(content, msgspec.Struct) else pack_json(content)
+        header = session.header_frame(kind)
         # The signature stays empty here: the numbering wrapper signs once, after it has put the number in.
         self._thread._really_send([topic, DELIM, b"", header, self._pack_parent(parent), b"{}", body])
-
-    def _pack_struct(self, content: msgspec.Struct) -> bytes:
-        try:
-            return msgspec.json.encode(content)
-        except UnicodeEncodeError:  # a cell id may hold a lone surrogate: the session spells it out
-            packed: bytes = self._session.pack(msgspec.to_builtins(content))
-            return packed
 
     def _pack_parent(self, parent: Header) -> bytes:
         known, packed = self._packed_parent
         if known is not parent:
-            packed = self._session.pack(parent)
+            packed = pack_json(parent)
             self._packed_parent = (parent, packed)
         return packed

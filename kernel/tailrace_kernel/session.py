@@ -7,15 +7,20 @@ it makes the kernel, so the kernel changes the class of the existing object (`ad
 import itertools
 import os
 from collections import deque
+from datetime import UTC, datetime
 from hmac import compare_digest
 from typing import Any
 
 import msgpack
+import msgspec
 import orjson
 from ipykernel.iostream import BackgroundSocket, IOPubThread
+from jupyter_client._version import protocol_version
 from jupyter_client.adapter import adapt
-from jupyter_client.jsonutil import extract_dates, json_default
+from jupyter_client.jsonutil import json_default
 from jupyter_client.session import DELIM, Session, extract_header, json_packer
+
+from tailrace_kernel.signature import Signer
 
 MESSAGE_PARTS = 5  # signature, header, parent header, metadata, content
 JSON_OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
@@ -34,6 +39,14 @@ def pack_json(value: Any) -> bytes:
     except TypeError:  # also integers beyond 64 bits, and keys that are no text
         packed: bytes = json_packer(escape_surrogates(value))
         return packed
+
+
+def pack_content(content: msgspec.Struct) -> bytes:
+    """A struct of ours as JSON."""
+    try:
+        return msgspec.json.encode(content)
+    except UnicodeEncodeError:  # a cell id may hold a lone surrogate, which is spelled out
+        return pack_json(msgspec.to_builtins(content))
 
 
 def pack_msgpack(value: Any) -> bytes:
@@ -75,6 +88,8 @@ class TailraceSession(Session):
 
     _counter: "itertools.count[int]"  # of messages sent
     _digest_order: deque[bytes]  # oldest first
+    _signer: Signer | None = None  # of the scheme that everybody uses; None for any other
+    _sender: tuple[str, str]  # user name and session, as headers say them
 
     def deserialize(self, msg_list: Any, content: bool = True, copy: bool = True) -> dict[str, Any]:
         """Frames from the signature on → message; `message["encoding"]` says how to answer. Raises ValueError."""
@@ -87,10 +102,10 @@ class TailraceSession(Session):
         unpack = unpack_msgpack if encoded else unpack_json
         header = unpack(frames[1])
         message: dict[str, Any] = {
-            "header": extract_dates(header),
+            "header": header,  # its date stays text: to parse it takes longer than all the rest, and nobody asks
             "msg_id": header["msg_id"],
             "msg_type": header["msg_type"],
-            "parent_header": extract_dates(unpack(frames[2])),
+            "parent_header": unpack(frames[2]),
             "metadata": unpack(frames[3]),
             "content": unpack(frames[4]) if content else frames[4],
             "buffers": [memoryview(part if copy else part.bytes) for part in msg_list[MESSAGE_PARTS:]],
@@ -111,7 +126,13 @@ class TailraceSession(Session):
         message = self.deserialize(msg_list, content=False, copy=False)
         unpack = unpack_msgpack if message.get("encoding") == "msgpack" else unpack_json
         message["content"] = unpack(message["content"])
+        message["frames"] = [part.bytes for part in msg_list[1:MESSAGE_PARTS]]
         return message
+
+    def note_read(self, msg_list: Any) -> None:
+        """What `peek` gave is dealt with and will not be read again: a copy of it is refused from now on."""
+        if self.auth is not None:
+            self._add_digest(msg_list[0].bytes)
 
     def _verify(self, signature: bytes, signed: list[bytes], record: bool) -> None:
         """Upstream records first: there, a forged copy that carries a captured signature blocks the real message."""
@@ -129,6 +150,26 @@ class TailraceSession(Session):
         order.append(signature)
         if len(order) > MAX_DIGESTS:
             self.digest_history.discard(order.popleft())
+
+    def sign(self, msg_list: Any) -> bytes:
+        if self._signer is None:
+            signature: bytes = super().sign(msg_list)
+            return signature
+        return self._signer.sign(msg_list)
+
+    def header_frame(self, msg_type: str) -> bytes:
+        """A header as JSON, ready to send: what `msg_header` says, in a third of the time."""
+        username, session = self._sender
+        now = datetime.now(UTC)
+        header = {"msg_id": self.msg_id, "msg_type": msg_type, "username": username, "session": session}
+        return pack_json({**header, "date": now, "version": protocol_version})
+
+    def answer_frames(self, kind: str, body: bytes, request: dict[str, Any], ident: list[bytes]) -> list[bytes]:
+        """The frames of an answer in JSON whose content is packed already."""
+        frames = request.get("frames")
+        parent = frames[0] if frames else pack_json(request["header"])
+        signed = [self.header_frame(kind), parent, b"{}", body]
+        return [*ident, DELIM, self.sign(signed), *signed]
 
     @property
     def msg_id(self) -> str:
@@ -177,4 +218,7 @@ def adopt(session: Session) -> TailraceSession:
     session.unpack = unpack_either
     session._counter = itertools.count(session.message_count)
     session._digest_order = deque(session.digest_history)
+    is_usual = session.auth is not None and session.signature_scheme == "hmac-sha256"
+    session._signer = Signer(session.key) if is_usual else None
+    session._sender = (session.username, session.session)
     return session

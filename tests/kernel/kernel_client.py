@@ -61,7 +61,7 @@ class Peer:
         self.session = secrets.token_hex(8)
         self.iopub: list[Message] = []
         self.last: list[Message] = []
-        self._replies: dict[str, Message] = {}
+        self.replies: dict[str, Message] = {}  # that nobody has asked for yet, as they came
         self._context = zmq.Context()
         self._sockets = {name: self._context.socket(zmq.DEALER) for name in ("shell", "control")}
         for name, socket in self._sockets.items():
@@ -108,15 +108,15 @@ class Peer:
 
     def reply(self, msg_id: str, channel: str = "control", patience: float = PATIENCE) -> Message:
         """The reply to a request; replies to others wait until they are asked for."""
-        if msg_id in self._replies:
-            return self._replies.pop(msg_id)
+        if msg_id in self.replies:
+            return self.replies.pop(msg_id)
         deadline = time.monotonic() + patience
         socket = self._sockets[channel]
         while socket.poll(max(0, int((deadline - time.monotonic()) * 1000))):
             message = self._open(socket.recv_multipart())
             if message["parent_header"].get("msg_id") == msg_id:
                 return message
-            self._replies[str(message["parent_header"].get("msg_id", ""))] = message
+            self.replies[str(message["parent_header"].get("msg_id", ""))] = message
         raise AssertionError(f"no reply within {patience} s on {channel}")
 
     def ask(self, kind: str, content: Any = None, channel: str = "control") -> dict[str, Any]:

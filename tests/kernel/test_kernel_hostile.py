@@ -136,6 +136,25 @@ def test_thousands_of_bad_messages_leave_no_growth(peer: Peer, kernel: RunningKe
     assert memory(kernel) - before < MOST_GROWTH
 
 
+@pytest.mark.parametrize("channel", ["control", "shell"])
+def test_a_replayed_message_is_dealt_with_once(peer: Peer, channel: str) -> None:
+    """Whoever records a run on its way must not be able to run it again."""
+    peer.register("once", "import sys\nsys.runs = runs = getattr(sys, 'runs', 0) + 1")
+    cells = {"cell_ids": ["once"], "mode": "single", "run_id": f"replayed-{channel}"}
+    plain = {"code": "plain_runs = globals().get('plain_runs', 0) + 1", "store_history": False}
+    kind, content = ("execute_cells_request", cells) if channel == "control" else ("execute_request", plain)
+    recorded = signed(peer, *map(peer.pack, (header(kind, msg_id=f"recorded-{channel}"), {}, {}, content)))
+    peer.send_raw(recorded, channel)
+    peer.reply(f"recorded-{channel}", channel)
+    peer.send_raw(recorded, channel)
+    peer.send_raw(recorded, channel)
+    peer.register("after", "pass")
+    peer.run("after", channel=channel)  # whatever came before is over
+    name = "runs" if channel == "control" else "plain_runs"
+    (found,) = peer.ask("variables_request", {"names": [name]})["variables"]
+    assert found["preview"] == "1"
+
+
 def zmtp(kernel: RunningKernel, channel: str) -> socket.socket:
     """A connection past ZeroMQ's greeting (ZMTP 3.0, NULL), where any frame can be written by hand."""
     line = socket.socket(socket.AF_UNIX)

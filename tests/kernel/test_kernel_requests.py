@@ -54,6 +54,15 @@ def test_the_order_of_a_run_on_iopub(peer: Peer) -> None:
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
+def test_answers_on_control_come_in_the_order_of_the_requests(peer: Peer) -> None:
+    """Those of Jupyter wait for a turn of the loop, ours do not: ours must not overtake."""
+    kinds = ["kernel_info_request", "graph_request", "no_such_request", "comm_info_request", "graph_request"] * 5
+    sent = [peer.send(kind) for kind in kinds]
+    last = peer.reply(sent[-1])
+    came = [*peer.replies, last["parent_header"]["msg_id"]]
+    assert came == sent
+
+
 def test_an_edit_is_stale_until_run_and_then_cascades(peer: Peer) -> None:
     peer.register("a", "x = 1")
     peer.register("b", "print(x)")

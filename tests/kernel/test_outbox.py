@@ -12,6 +12,7 @@ from jupyter_client.session import Session
 
 from tailrace_kernel import outbox
 from tailrace_kernel.outbox import Outbox
+from tailrace_kernel.session import adopt
 
 PUTS = 200
 
@@ -51,7 +52,7 @@ def test_a_writer_far_ahead_does_not_wait_for_a_drain_that_is_over(
     monkeypatch.setattr(outbox, "MAX_QUEUED", 0)
     monkeypatch.setattr(outbox, "WRITER_PATIENCE", 0.3)
     taker = Taker()
-    box = Outbox(cast(IOPubThread, taker), Session(), "kernel")
+    box = Outbox(cast(IOPubThread, taker), adopt(Session(key=b"k")), "kernel")
     with caplog.at_level(logging.WARNING, logger="tailrace_kernel.outbox"):
         for _ in range(PUTS):
             box.put([b"frame"])
@@ -70,7 +71,7 @@ def test_a_writer_does_wait_when_nobody_takes(
     held = threading.Event()
     taker._events.append(lambda: held.wait(10))
     taker.send(b"")
-    box = Outbox(cast(IOPubThread, taker), Session(), "kernel")
+    box = Outbox(cast(IOPubThread, taker), adopt(Session(key=b"k")), "kernel")
     with caplog.at_level(logging.WARNING, logger="tailrace_kernel.outbox"):
         box.put([b"frame"])
     assert len(caplog.records) == 1
@@ -82,3 +83,26 @@ def test_a_writer_does_wait_when_nobody_takes(
     held.set()
     taker.stop()
     assert taker.sent == 2
+
+
+def test_what_is_put_together_wakes_nobody_before_its_end() -> None:
+    taker = Taker()
+    box = Outbox(cast(IOPubThread, taker), adopt(Session(key=b"k")), "kernel")
+    woken = 0
+
+    def schedule(function: Callable[[], Any]) -> None:
+        nonlocal woken
+        woken += 1
+
+    box.schedule = schedule  # type: ignore[method-assign]
+    with box.together():
+        box.standard("status", {"execution_state": "busy"}, {}, soon=False)
+        box.standard("status", {"execution_state": "idle"}, {})
+        elsewhere = threading.Thread(target=box.text, args=("stdout", {}, "a cell prints"))
+        elsewhere.start()
+        elsewhere.join(10)
+        assert woken == 1  # the other thread's: it does not wait for this one
+    assert woken == 2
+    box.drain()
+    assert taker.sent == 3
+    taker.stop()

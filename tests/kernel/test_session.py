@@ -1,5 +1,7 @@
 """Signatures are checked before they count, and an answer takes the encoding of its request."""
 
+import hashlib
+import hmac
 import json
 
 import pytest
@@ -82,3 +84,31 @@ def test_text_that_utf8_cannot_hold_is_escaped_and_the_rest_is_kept() -> None:
     assert json.loads(pack_json(value)) == {"text": "a\\ud800b", "names": ["é", ["\\udfff"]], "big": 2**70, "n": 1}
     assert unpack_msgpack(pack_msgpack({"text": "a\ud800b"})) == {"text": "a\\ud800b"}
     assert json.loads(pack_json({"text": "plain"})) == {"text": "plain"}
+
+
+@pytest.mark.parametrize("key", [b"k", b"k" * 64, b"k" * 65, b"k" * 1000])
+def test_signatures_are_hmac_sha256(key: bytes) -> None:
+    frames = [b"", b"{}", b'{"a":1}', bytes(range(256)) * 300]
+    expected = hmac.new(key, b"".join(frames), hashlib.sha256).hexdigest().encode()
+    assert adopt(Session(key=key)).sign(frames) == expected == Session(key=key).sign(frames)
+
+
+def test_another_scheme_and_no_key_at_all_sign_as_upstream_does() -> None:
+    stock = Session(key=b"k", signature_scheme="hmac-md5")
+    expected = stock.sign([b"a"])
+    assert adopt(stock).sign([b"a"]) == expected
+    assert len(expected) == 32
+    assert adopt(Session(key=b"")).sign([b"a"]) == b""
+
+
+def test_an_answer_packed_beforehand_reads_as_any_other() -> None:
+    ours, client = sessions()
+    request = frames_of(client)
+    message = ours.deserialize(request)
+    frames = ours.answer_frames("graph_reply", b'{"status":"ok"}', message, [b"peer"])
+    assert frames[:2] == [b"peer", b"<IDS|MSG>"]
+    answer = client.deserialize(frames[2:])
+    assert (answer["msg_type"], answer["content"]) == ("graph_reply", {"status": "ok"})
+    assert answer["parent_header"]["msg_id"] == message["msg_id"]
+    stock = client.deserialize(ours.serialize(ours.msg("graph_reply"))[1:])
+    assert answer["header"].keys() == stock["header"].keys()
