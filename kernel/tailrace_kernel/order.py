@@ -1,7 +1,9 @@
 """Topological order and cycles, computed only where a cell reads from below; elsewhere document order is the order.
 
 An edge that points up, from a writer below its reader, disturbs the order of the cells between the two and of no
-others. Cycles contain such an edge, so they lie inside those stretches too.
+others. Cycles contain such an edge, so they lie inside those stretches too. This runs at every edit of a notebook
+that has such edges, so it knows no graph library (networkx takes 0.15 s and 24 MB to import); the tests compare it
+with networkx.
 """
 
 from collections.abc import Mapping
