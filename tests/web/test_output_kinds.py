@@ -1,5 +1,7 @@
-"""Outputs of Python libraries as the page shows them: DataFrames in pages."""
+"""Outputs of Python libraries as the page shows them: DataFrames, progress bars, tracebacks, floods, large values."""
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,3 +56,85 @@ def test_an_open_table_follows_its_cell_and_says_when_its_kernel_is_gone(open_no
     tab.wait_kernel()
     pages.get_by_role("button", name="Next page").click()
     expect(pages.get_by_role("alert")).to_contain_text("the kernel is new: run the cell")
+
+
+def test_real_progress_bars_are_one_line_each(open_notebook: Open) -> None:
+    tab = open_notebook(
+        "from tqdm import tqdm\nfor _ in tqdm(range(300), desc='alone', mininterval=0):\n    pass",
+        "for _ in tqdm(range(3), desc='outer', mininterval=0):\n"
+        "    for _ in tqdm(range(40), desc='inner', position=1, leave=False, mininterval=0, colour='green'):\n"
+        "        pass",
+        "for n in tqdm(range(4), desc='talks', mininterval=0):\n    print('said', n)",
+    )
+    tab.wait_kernel()
+    tab.page.get_by_role("button", name="Run all").click()
+    tab.expect_output(0, "100%")
+    bars = tab.cell(0).locator("pre.text")
+    expect(bars).to_have_count(1)
+    expect(bars).to_have_text(re.compile(r"^alone: 100%\|█+\| 300/300 \[.*\]\s*$"))
+    tab.expect_status(1, "success")
+    expect(tab.cell(1).locator("pre.text")).to_have_text(re.compile(r"^outer: 100%\|█+\| 3/3 \[[^\n]*\]\s*$"))
+    tab.expect_status(2, "success")
+    expect(tab.cell(2).locator("pre.text", has_text="talks: 100%")).to_have_count(1)
+    expect(tab.cell(2).locator("pre.text", has_text="talks")).to_have_count(1)  # not one for each piece between prints
+
+
+def test_a_traceback_shows_own_frames_and_folds_libraries(open_notebook: Open) -> None:
+    tab = open_notebook(
+        "import pandas as pd\n\ndef look(frame):\n    return frame['b']", "x = 1\nlook(pd.DataFrame({'a': [x]}))"
+    )
+    tab.wait_kernel()
+    tab.page.get_by_role("button", name="Run all").click()
+    failure = tab.cell(1).locator(".failure")
+    expect(failure.locator(".error-line")).to_contain_text("KeyError")
+    failure.get_by_text("Traceback").first.click()
+    libraries = failure.locator("details.library")
+    expect(libraries.first.locator("summary")).to_have_text(re.compile(r"^\d+ library frames$"))
+    expect(failure.get_by_text("site-packages").first).not_to_be_visible()
+    libraries.last.locator("summary").click()
+    expect(failure.get_by_text("site-packages").last).to_be_visible()
+    expect(failure.locator(".frame-of-cell").last).to_contain_text("return frame['b']")
+    failure.locator(".frame-of-cell").first.get_by_role("button", name="line 2").click()
+    expect(tab.cell(1).locator(".cm-content")).to_be_focused()
+    tab.page.keyboard.insert_text("x; ")
+    tab.expect_code(1, "x = 1\nx; look(pd.DataFrame({'a': [x]}))")
+    failure.locator(".frame-of-cell").last.get_by_role("link").click()
+    expect(tab.cell(0).locator(".cm-content")).to_be_focused()
+
+
+def test_what_is_kept_of_a_flood_can_be_taken_away(open_notebook: Open) -> None:
+    tab = open_notebook("for n in range(900_000):\n    print('line', n)")
+    tab.wait_kernel()
+    tab.run(0)
+    tab.expect_status(0, "success")
+    omitted = tab.cell(0).get_by_test_id("omitted")
+    expect(omitted).to_contain_text("MB omitted")
+    with tab.page.expect_download() as file:
+        omitted.get_by_role("button", name=re.compile("^Save the .* that were kept$")).click()
+    text = Path(file.value.path()).read_text()
+    assert text.startswith("line 0\nline 1\n")
+    assert 7 * 2**20 < len(text) <= 8 * 2**20
+
+
+def test_large_pictures_come_by_themselves_and_large_json_on_request(open_notebook: Open) -> None:
+    tab = open_notebook(
+        "import io, os, struct, zlib\nfrom IPython.display import Image, JSON\n"
+        "def chunk(kind, body):\n"
+        "    return struct.pack('>I', len(body)) + kind + body + struct.pack('>I', zlib.crc32(kind + body))\n"
+        "rows = b''.join(b'\\0' + os.urandom(3 * 700) for _ in range(700))\n"
+        "png = b'\\x89PNG\\r\\n\\x1a\\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 700, 700, 8, 2, 0, 0, 0))\n"
+        "Image(png + chunk(b'IDAT', zlib.compress(rows, 0)) + chunk(b'IEND', b''))",
+        "JSON({'words': ['word %d' % n for n in range(120_000)]})",
+    )
+    tab.wait_kernel()
+    tab.page.get_by_role("button", name="Run all").click()
+    picture = tab.cell(0).get_by_role("img")
+    expect(picture).to_have_js_property("naturalWidth", 700)
+    tree = tab.cell(1)
+    with tab.page.expect_download() as file:
+        tree.get_by_role("button", name="Save it as a file").click()
+    assert file.value.suggested_filename.endswith(".json")
+    assert len(json.loads(Path(file.value.path()).read_text())["words"]) == 120_000
+    tree.get_by_role("button", name=re.compile(r"^Show .* of application.json$")).click()
+    tree.locator("summary", has_text="words").click()
+    expect(tree.locator(".json")).to_contain_text("word 99")

@@ -1,5 +1,7 @@
 /** Who this tab is: page key of the login, and a client id per notebook that no other tab shares. Knows storage and login. */
 
+import { saveBlob } from "./outputs/saving";
+
 const KEY = "tailrace.key";
 
 /** A refusal of the gateway over HTTP: the code is the contract, the message is for a person. */
@@ -52,12 +54,7 @@ export async function blob(path: string): Promise<Blob> {
 
 /** Save what an address gives as a file. Throws HttpError. */
 export async function download(path: string, name: string): Promise<void> {
-  const url = URL.createObjectURL(await blob(path));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser reads it after the click
+  saveBlob(await blob(path), name);
 }
 
 /** Where a file of this name is imported. */

@@ -9,7 +9,7 @@ import { drawLatex } from "../src/outputs/latex";
 import { drawMarkdown } from "../src/outputs/markdown";
 import { grouped, ownLine } from "../src/outputs/traceback";
 import { sizeInWords, tableOf } from "../src/outputs/table_source";
-import { collapseReturns, fillText, tailOf } from "../src/outputs/text";
+import { fillText, paletteColour } from "../src/outputs/text";
 
 describe("the richest type wins", () => {
   it.each([
@@ -84,16 +84,14 @@ describe("text of a terminal", () => {
     expect(block.querySelector("b")).toBeNull();
   });
 
-  it("overwrites a line after a carriage return", () => {
-    expect(collapseReturns("10%\r50%\r100%\ndone")).toBe("100%\ndone");
-    expect(collapseReturns("a\r\nb\r\n")).toBe("a\nb\n");
-    expect(collapseReturns("abc\rX")).toBe("Xbc");
-  });
-
-  it("shows the tail of a long stream and counts the rest", () => {
-    const lines = Array.from({ length: 1_000 }, (_, index) => `${index}`);
-    expect(tailOf(lines.join("\n") + "\n", 2)).toEqual({ text: "998\n999\n", hidden: 998 });
-    expect(tailOf("a\nb", 5)).toEqual({ text: "a\nb", hidden: 0 });
+  it("colours of the palette and true colours are kept for the theme to fit", () => {
+    const block = document.createElement("pre");
+    fillText(block, "\x1b[38;5;208morange\x1b[0m\x1b[48;2;1;2;3mdark\x1b[0m\x1b[38;5;9mred\x1b[0m\x1b[7mturned\x1b[0m");
+    const [orange, dark, red, turned] = [...block.children] as HTMLElement[];
+    expect([orange!.className, orange!.style.getPropertyValue("--fg")]).toEqual(["ansi-colour", "rgb(255, 135, 0)"]);
+    expect([dark!.className, dark!.style.getPropertyValue("--bg")]).toEqual(["ansi-colour-bg", "rgb(1, 2, 3)"]);
+    expect([red!.className, turned!.className]).toEqual(["ansi-bright-red", "ansi-black ansi-white-bg"]);
+    expect([16, 231, 232, 255].map(paletteColour)).toEqual(["rgb(0, 0, 0)", "rgb(255, 255, 255)", "rgb(8, 8, 8)", "rgb(238, 238, 238)"]);
   });
 });
 
@@ -101,8 +99,9 @@ describe("a traceback", () => {
   const parts = [
     "----\n\x1b[31mValueError\x1b[39m  Traceback (most recent call last)",
     "Cell \x1b[32mab-1\x1b[39m, line 2\n----> 2 f(0)",
-    "File ~/lib/a.py:3, in f\n----> 3 g()",
-    "File ~/lib/b.py:4, in g\n----> 4 raise",
+    "File ~/.venv/lib/python3.11/site-packages/a.py:3, in f\n----> 3 g()",
+    "File pandas/_libs/index.pyx:4, in g\n----> 4 raise",
+    "File ~/project/mine.py:7, in own\n----> 7 x",
     "Cell other, line 9, in h\n----> 9 x",
     "ValueError: no",
   ];
@@ -114,9 +113,18 @@ describe("a traceback", () => {
   });
 
   it("folds frames of libraries", () => {
-    expect(grouped(parts).map(({ library, count }) => [library, count])).toEqual([[false, 1], [false, 1], [true, 2], [false, 1], [false, 1]]);
-    expect(grouped([parts.join("\n\n")])).toHaveLength(5);
+    expect(grouped(parts).map(({ library, count }) => [library, count])).toEqual([[false, 1], [false, 1], [true, 2], [false, 1], [false, 1], [false, 1]]);
+    expect(grouped([parts.join("\n\n")])).toHaveLength(6);
   });
+
+  it("knows the cell and the line of a frame", () => {
+    expect(grouped(parts).map(({ cell }) => cell).filter(Boolean)).toEqual([
+      { id: "ab-1", line: 2, rest: "" },
+      { id: "other", line: 9, rest: ", in h" },
+    ]);
+  });
+
+  it("leaves out rules, which say nothing", () => expect(grouped(["\x1b[31m-----\x1b[39m", "E: x"])).toHaveLength(1));
 });
 
 describe("formulas", () => {

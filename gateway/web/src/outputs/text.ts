@@ -1,20 +1,20 @@
-/** Plain text with the terminal's colours: ANSI sequences become classes, carriage returns overwrite their line. */
+/** Plain text with the terminal's colours: ANSI sequences become classes and colours that the theme keeps readable. */
 
 import Anser from "anser";
 
 import { asText, type Draw } from "./registry";
+import { screenOf } from "./terminal";
 
 export const drawText: Draw = (into, value) => {
   const block = document.createElement("pre");
   block.className = "text";
-  fillText(block, asText(value));
+  fillText(block, screenOf(asText(value)));
   into.append(block);
   return undefined;
 };
 
 /** Set the content of a <pre>: text nodes and classed spans, never HTML of the output. */
-export function fillText(block: HTMLElement, raw: string): void {
-  const text = raw.includes("\r") ? collapseReturns(raw) : raw;
+export function fillText(block: HTMLElement, text: string): void {
   if (!text.includes("\x1b")) {
     block.textContent = text;
     return;
@@ -24,45 +24,37 @@ export function fillText(block: HTMLElement, raw: string): void {
 }
 
 function colored(piece: Anser.AnserJsonEntry): Node {
-  const classes = [piece.fg, piece.bg && `${piece.bg}-bg`, ...(piece.decorations ?? [])].filter(Boolean) as string[];
-  if (classes.length === 0) return document.createTextNode(piece.content);
+  const front = colourOf(piece.fg, piece.fg_truecolor);
+  const back = colourOf(piece.bg, piece.bg_truecolor);
+  const classes = (piece.decorations ?? []).map((name) => `ansi-${name}`);
   const span = document.createElement("span");
-  span.className = classes.map((name) => (name.startsWith("ansi-") ? name : `ansi-${name}`)).join(" ");
-  if (piece.fg === "ansi-truecolor" && piece.fg_truecolor) span.style.color = `rgb(${piece.fg_truecolor})`;
-  if (piece.bg === "ansi-truecolor" && piece.bg_truecolor) span.style.background = `rgb(${piece.bg_truecolor})`;
+  if (front !== undefined) classes.push(front.name ?? "ansi-colour");
+  if (front?.rgb !== undefined) span.style.setProperty("--fg", front.rgb);
+  if (back !== undefined) classes.push(back.name === undefined ? "ansi-colour-bg" : `${back.name}-bg`);
+  if (back?.rgb !== undefined) span.style.setProperty("--bg", back.rgb);
+  if (classes.length === 0) return document.createTextNode(piece.content);
+  span.className = classes.join(" ");
   span.textContent = piece.content;
   return span;
 }
 
-/** What a terminal would show: after a carriage return the line is written again from its start. */
-export function collapseReturns(text: string): string {
-  return text
-    .replaceAll("\r\n", "\n")
-    .split("\n")
-    .map((line) => (line.includes("\r") ? overwrite(line) : line))
-    .join("\n");
+/** One of the theme's sixteen has a name; the others of the palette and true colours are what they are. */
+type Colour = { name: string; rgb?: undefined } | { name?: undefined; rgb: string };
+
+function colourOf(kind: string | null, exact: string | null): Colour | undefined {
+  if (!kind) return undefined;
+  if (kind === "ansi-truecolor") return { rgb: `rgb(${exact ?? "0, 0, 0"})` };
+  const index = /^ansi-palette-(\d+)$/.exec(kind)?.[1];
+  return index === undefined ? { name: kind } : { rgb: paletteColour(Number(index)) };
 }
 
-function overwrite(line: string): string {
-  let shown = "";
-  for (const part of line.split("\r")) if (part !== "") shown = part.length >= shown.length ? part : part + shown.slice(part.length);
-  return shown;
-}
-
-export interface Tail {
-  text: string;
-  /** Lines that are not in `text`. */
-  hidden: number;
-}
-
-/** The last lines of a stream. Finds them from the end, so that a growing stream costs its tail and not its length. */
-export function tailOf(text: string, lines: number): Tail {
-  let at = text.endsWith("\n") ? text.length - 1 : text.length;
-  for (let count = 0; count < lines; count++) {
-    at = text.lastIndexOf("\n", at - 1);
-    if (at < 0) return { text, hidden: 0 };
+/** Colours 16 to 255 of xterm: a cube of 6 × 6 × 6, then 24 greys. */
+export function paletteColour(index: number): string {
+  if (index >= 232) {
+    const grey = 8 + (index - 232) * 10;
+    return `rgb(${grey}, ${grey}, ${grey})`;
   }
-  let hidden = 1;
-  for (let from = text.indexOf("\n"); from >= 0 && from < at; from = text.indexOf("\n", from + 1)) hidden++;
-  return { text: text.slice(at + 1), hidden };
+  const level = (step: number) => (step === 0 ? 0 : 55 + step * 40);
+  const at = index - 16;
+  return `rgb(${level(Math.floor(at / 36))}, ${level(Math.floor(at / 6) % 6)}, ${level(at % 6)})`;
 }

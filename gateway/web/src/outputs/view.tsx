@@ -3,19 +3,18 @@
 import { memo } from "../memo";
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import { LinkedText } from "../cell_link";
 import { byteCount } from "../cell_state";
-import type { Cell, DisplayOutput, ErrorOutput, Output, ResultOutput, StreamOutput } from "../protocol";
+import type { Cell, DisplayOutput, Output, ResultOutput } from "../protocol";
 import { blob } from "../session";
 import { dark } from "../theme";
+import { Failure } from "./failure";
 import { asText, choose, isRemote, type Remote } from "./registry";
 import "./renderers";
+import { endingOf, saveBlob, saveText } from "./saving";
+import { isOverwritten, Stream } from "./stream";
 import { Table } from "./table";
 import { tableOf } from "./table_source";
-import { drawText, fillText, tailOf } from "./text";
-import { fillTraceback, ownLine } from "./traceback";
-
-const TAIL = 200; // lines of a stream that are shown at first
+import { drawText } from "./text";
 
 export function Outputs({ cell, outputs, omittedBytes, gotoLine }: {
   cell: Pick<Cell, "id" | "type">;
@@ -25,11 +24,28 @@ export function Outputs({ cell, outputs, omittedBytes, gotoLine }: {
 }) {
   return (
     <div class="outputs">
-      {outputs.map((output) => (
-        <One key={`${output.index}-${output.kind}`} cell={cell} output={output} gotoLine={gotoLine} />
-      ))}
-      {omittedBytes !== undefined && <p class="omitted">{byteCount(omittedBytes)} more were left out.</p>}
+      {outputs.map((output, index) =>
+        isOverwritten(outputs, index) ? null : (
+          <One key={`${output.index}-${output.kind}`} cell={cell} output={output} gotoLine={gotoLine} />
+        ),
+      )}
+      {omittedBytes !== undefined && <Omitted cellId={cell.id} outputs={outputs} bytes={omittedBytes} />}
     </div>
+  );
+}
+
+/** What did not fit is nowhere; what did can be taken away. */
+function Omitted({ cellId, outputs, bytes }: { cellId: string; outputs: readonly Output[]; bytes: number }) {
+  const kept = outputs.map((output) => (output.kind === "stream" ? output.text : "")).join("");
+  return (
+    <p class="omitted" data-testid="omitted">
+      {byteCount(bytes)} omitted: a cell keeps 8 MB, a notebook 64 MB.
+      {kept !== "" && (
+        <button class="quiet" onClick={() => saveText(kept, `${cellId}.txt`)}>
+          Save the {byteCount(kept.length)} that were kept
+        </button>
+      )}
+    </p>
   );
 }
 
@@ -42,7 +58,7 @@ interface OneProps {
 const One = memo(function One({ cell, output, gotoLine }: OneProps) {
   switch (output.kind) {
     case "stream":
-      return <Stream output={output} />;
+      return <Stream output={output} name={cell.id} />;
     case "error":
       return <Failure cellId={cell.id} output={output} gotoLine={gotoLine} />;
     case "display":
@@ -53,57 +69,13 @@ const One = memo(function One({ cell, output, gotoLine }: OneProps) {
   }
 }, (before, after) => before.output === after.output);
 
-function Stream({ output }: { output: StreamOutput }) {
-  const block = useRef<HTMLPreElement>(null);
-  const [all, setAll] = useState(false);
-  const { text, hidden } = all ? { text: output.text, hidden: 0 } : tailOf(output.text, TAIL);
-  useEffect(() => fillText(block.current!, text), [text]);
-  return (
-    <div class="output" data-kind="stream" data-stream={output.stream}>
-      {hidden > 0 && (
-        <button class="quiet" onClick={() => setAll(true)}>
-          Show {hidden.toLocaleString()} earlier lines
-        </button>
-      )}
-      <pre class="text" ref={block} tabIndex={hidden > 0 ? 0 : undefined} />
-    </div>
-  );
-}
-
-function Failure({ cellId, output, gotoLine }: { cellId: string; output: ErrorOutput; gotoLine: (line: number) => void }) {
-  const { ename, evalue, traceback } = output;
-  const line = output.line ?? ownLine(traceback, cellId);
-  const details = useRef<HTMLDivElement>(null);
-  const waiting = ename === "UpstreamError";
-  useEffect(() => {
-    if (details.current) fillTraceback(details.current, traceback);
-  }, [traceback]);
-  return (
-    <div class={`output failure ${waiting ? "waiting" : ""}`} data-kind="error">
-      <p class="error-line">
-        <strong>{waiting ? "Not run" : ename}</strong>: <LinkedText text={evalue} />
-        {line !== undefined && (
-          <button class="quiet" onClick={() => gotoLine(line)}>
-            line {line}
-          </button>
-        )}
-      </p>
-      {!waiting && traceback.length > 0 && (
-        <details>
-          <summary>Traceback</summary>
-          <div class="traceback" ref={details} />
-        </details>
-      )}
-    </div>
-  );
-}
-
 export function Rich({ output }: { output: DisplayOutput | ResultOutput }) {
   const choice = choose(output.data);
-  const [fetched, setFetched] = useState<unknown>();
+  const [fetched, setFetched] = useState<{ url: string; value: unknown } | undefined>();
   const place = useRef<HTMLDivElement>(null);
   const value = choice && output.data[choice.mime];
-  const remote = isRemote(value) && fetched === undefined;
+  const got = isRemote(value) && fetched?.url === value.$url ? fetched : undefined;
+  const remote = isRemote(value) && got === undefined;
   const isDark = dark.value;
   useEffect(() => {
     if (!choice || remote) return;
@@ -116,7 +88,7 @@ export function Rich({ output }: { output: DisplayOutput | ResultOutput }) {
       .then((draw) => {
         if (gone) return;
         place.current!.replaceChildren(into);
-        free = draw(into, fetched ?? value, context);
+        free = draw(into, got ? got.value : value, context);
       })
       .catch((error: unknown) => {
         console.warn("An output could not be drawn.", error);
@@ -126,11 +98,11 @@ export function Rich({ output }: { output: DisplayOutput | ResultOutput }) {
       gone = true;
       free?.();
     };
-  }, [output, isDark, fetched]);
+  }, [output, isDark, got]);
   return (
     <div class="output rich" data-kind={output.kind} data-mime={choice?.mime}>
       {choice === undefined && <p class="omitted">Nothing here can show {Object.keys(output.data).join(", ") || "this output"}.</p>}
-      {remote && <Fetch remote={value} mime={choice!.mime} done={setFetched} />}
+      {remote && <Fetch remote={value} mime={choice!.mime} name={`${output.index}`} done={(content) => setFetched({ url: value.$url, value: content })} />}
       <div ref={place} />
     </div>
   );
@@ -141,21 +113,31 @@ function plainOf(output: DisplayOutput | ResultOutput): string {
   return plain === undefined || isRemote(plain) ? "" : asText(plain);
 }
 
-function Fetch({ remote, mime, done }: { remote: Remote; mime: string; done: (value: unknown) => void }) {
+const AT_ONCE = 16 * 2 ** 20; // bytes of a picture that is fetched without being asked for
+
+function Fetch({ remote, mime, name, done }: { remote: Remote; mime: string; name: string; done: (value: unknown) => void }) {
   const [state, setState] = useState<"idle" | "loading" | string>("idle");
-  const load = async () => {
+  const isPicture = /^image\/(?!svg)/.test(mime);
+  const take = async (then: (content: Blob) => unknown) => {
     setState("loading");
     try {
-      const content = await blob(remote.$url);
-      done(/^image\/(?!svg)/.test(mime) ? await base64(content) : await content.text());
+      await then(await blob(remote.$url));
+      setState("idle");
     } catch (error) {
       setState(error instanceof Error ? error.message : String(error));
     }
   };
+  const show = () => take(async (content) => done(isPicture ? await base64(content) : await content.text()));
+  useEffect(() => {
+    if (isPicture && remote.bytes <= AT_ONCE) void show();
+  }, [remote.$url]);
   return (
     <p class="omitted">
-      <button class="quiet" disabled={state === "loading"} onClick={() => void load()}>
+      <button class="quiet" disabled={state === "loading"} onClick={() => void show()}>
         Show {byteCount(remote.bytes)} of {mime}
+      </button>
+      <button class="quiet" disabled={state === "loading"} onClick={() => void take((content) => saveBlob(content, `output-${name}.${endingOf(mime)}`))}>
+        Save it as a file
       </button>
       {state !== "idle" && state !== "loading" && ` ${state}`}
     </p>
