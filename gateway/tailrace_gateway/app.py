@@ -56,10 +56,11 @@ def create_app(config: Config, *, kernels: Kernels | None = None, static: Path =
         loop = asyncio.get_running_loop()
         former = loop.get_exception_handler()
         loop.set_exception_handler(metrics.loop_failed)
-        watching = asyncio.create_task(metrics.watch_loop())
+        tasks = [asyncio.create_task(metrics.watch_loop()), asyncio.create_task(notebooks.adopt())]
         yield
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         loop.set_exception_handler(former)
 
     app.cleanup_ctx.append(watch)

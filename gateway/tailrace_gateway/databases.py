@@ -3,7 +3,7 @@
 A failed change leaves the former connection in force. No event, error or log line holds a secret of a URL.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from tailrace_protocol.commands import UpdateDbConnection
 from tailrace_protocol.errors import TailraceError
 from tailrace_protocol.events import DbConnectionUpdated, Event
 from tailrace_protocol.kernel_messages import ConfigureDbReply, ConfigureDbRequest, DbConfigured
-from tailrace_protocol.objects import WireError
+from tailrace_protocol.objects import Connection, WireError
 
 CONNECT_SECONDS = 8.0  # so that a wrong address is told within ten
 ANSWER_SECONDS = 7.0  # beyond the connect timeout, for a kernel that is slow to answer
@@ -56,6 +56,22 @@ class Databases:
         """A new kernel gets every connection that was in force."""
         for request in self._in_force.values():
             self.configure(talk, request)
+
+    def take_over(self, connections: Iterable[Connection]) -> None:
+        """The kernel has these already; nobody here knows their secrets."""
+        for one in connections:
+            self._publish(
+                DbConnectionUpdated(
+                    name=one.name,
+                    connection_string=one.connection_string,
+                    status="error" if one.status == "error" else "success",
+                    in_force=one.connection_string,
+                    error=one.error,
+                    dialect=one.dialect,
+                    seconds=one.seconds,
+                    note=one.note,
+                )
+            )
 
     def _connected(self, request: ConfigureDbRequest, pending: Pending | None, content: Reply) -> None:
         reply = decode_content(ConfigureDbReply, fields(content))

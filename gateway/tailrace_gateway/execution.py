@@ -14,6 +14,8 @@ from tailrace_gateway.conversation import Conversation, Failed, Post, Reply, The
 from tailrace_gateway.databases import Databases
 from tailrace_gateway.kernel_ending import ending
 from tailrace_gateway.kernel_events import Keep, graph_of
+from tailrace_gateway.kernel_losses import OLDER, Losses
+from tailrace_gateway.kernel_memory import KernelMemory
 from tailrace_gateway.kernel_port import (
     Answering,
     Channel,
@@ -22,13 +24,16 @@ from tailrace_gateway.kernel_port import (
     InputAsked,
     KernelFactory,
     KernelPort,
+    Missed,
     Published,
     Silent,
     Told,
 )
+from tailrace_gateway.kernel_start import bring_up, go_on
+from tailrace_gateway.output_store import KeptKernel
 from tailrace_gateway.pending import Pending, PendingTable
 from tailrace_gateway.reception import Reception
-from tailrace_gateway.registration import Registration
+from tailrace_gateway.registration import OWNER, Registration
 from tailrace_gateway.runs import Runs
 from tailrace_gateway.state import NotebookState
 from tailrace_protocol.codec import decode_content
@@ -36,7 +41,6 @@ from tailrace_protocol.commands import RestartKernel, UpdateDbConnection
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.events import (
     Cause,
-    CellStatus,
     Event,
     InputAnswered,
     InputRequested,
@@ -44,23 +48,22 @@ from tailrace_protocol.events import (
     ProjectLoaded,
 )
 from tailrace_protocol.kernel_messages import (
+    AttachReply,
     ExecuteCellsRequest,
     GraphReply,
     GraphRequest,
     RegisterCellsReply,
+    RemoveCellRequest,
 )
-from tailrace_protocol.objects import KernelState, Reason, RunMode
+from tailrace_protocol.objects import KernelState, RunMode
 
 log = logging.getLogger(__name__)
 
-Phase = Literal["none", "starting", "ready", "dead"]
+Phase = Literal["none", "starting", "adopting", "ready", "dead"]
 
 IDLE_GRACE = 1.0  # seconds between a reply and the `idle` on IOPub that may come after it
 REGISTER_SECONDS = 60.0  # for all cells of a notebook
 QUERY_SECONDS = 10.0
-RAN = frozenset({"success", "error", "interrupted", "running", "queued", "stale"})
-RUNNABLE = RAN | {"idle"}
-OLDER = frozenset({"kernel_restarted", "not_run_here"})  # why outputs shown are of no run in this kernel
 
 
 class Execution:
@@ -75,8 +78,9 @@ class Execution:
         pendings: PendingTable,
         keep: Keep,
         settled: Callable[[], None],
+        remember: Callable[[], None],
     ):
-        """`settled` is called when no run is under way any more."""
+        """`settled` is called when no run is under way any more, `remember` when `kept` should be written soon."""
         self._state = state
         self._publish = publish
         self._post = post
@@ -93,7 +97,12 @@ class Execution:
         self._deferred: list[Callable[[Conversation], None]] = []
         self._lifted: set[str] = set()
         self._shown: KernelState | None = None
+        self._wanted = False
+        self.decided = asyncio.Event()
+        self.decided.set()
         self.runs = Runs(self._loop.time)
+        self._losses = Losses(state, publish, self.runs)
+        self._memory = KernelMemory(state, self.runs, self._lifted, remember)
         self._registration = Registration(self._lifted)
         self._databases = Databases(state, publish, pendings)
         self._reception = self._new_reception()
@@ -105,10 +114,18 @@ class Execution:
             self._pendings,
             self._databases,
             self._keep,
-            self._show,
+            self._show_activity,
             self.runs,
             self._settled,
         )
+
+    def kept(self) -> KeptKernel | None:
+        """What a later gateway needs to go on with this kernel."""
+        return self._memory.image()
+
+    def _show_activity(self, state: KernelState) -> None:
+        if self._phase == "ready":
+            self._show(state)
 
     def _show(self, state: KernelState, cause: str | None = None) -> None:
         """Tell everybody the state of the kernel, once per change; at rest with the document's hash."""
@@ -122,6 +139,7 @@ class Execution:
 
     def start(self) -> None:
         """Start the kernel unless there is or was one."""
+        self._wanted = True
         if self._phase == "none":
             self._launch(None, "starting")
 
@@ -129,38 +147,30 @@ class Execution:
         self._phase = "starting"
         self._life += 1
         self._show(state)
-        self._bringing_up = asyncio.create_task(self._bring_up(self._life, old))
+        self._bringing_up = asyncio.create_task(self._bring_up(self._life, old, None))
 
-    async def _bring_up(self, life: int, old: KernelPort | None) -> None:
+    async def _bring_up(self, life: int, old: KernelPort | None, kept: KeptKernel | None) -> None:
         port = self._factory(lambda heard: self._post(partial(self._heard, life, heard)))
         try:
-            if old is not None:
-                await old.stop()
-            reply = await port.start()
+            reply = await bring_up(port, old, kept, self._state.info.id)
         except TailraceError as error:
             self._post(partial(self._ended, life, error))
-        except OSError as error:
-            reason = TailraceError(ErrorCode.KERNEL_DEAD, f"The kernel cannot be started: {error.strerror}.")
-            self._post(partial(self._ended, life, reason))
-        except asyncio.CancelledError:
-            await port.stop()
-            if old is not None:
-                await old.stop()
-            raise
-        except Exception:
-            log.exception("the kernel of %s cannot be started", self._state.info.id)
-            bug = TailraceError(ErrorCode.KERNEL_DEAD, "The kernel cannot be started: the gateway's log tells why.")
-            self._post(partial(self._ended, life, bug))
         else:
-            log.info("kernel %s of %s answers", reply.kernel_id, self._state.info.id)
-            self._post(partial(self._started, port))
+            self._post(partial(self._adopted if kept else self._started, life, port, reply))
 
-    def _started(self, port: KernelPort) -> None:
+    def _started(self, _life: int, port: KernelPort, reply: AttachReply) -> None:
+        talk = self._meet(port)
+        self._reception = self._new_reception()
+        self._memory.begin(port.place, reply.epoch)
+        self._losses.mark_all()
+        self._register_everything(talk)
+
+    def _meet(self, port: KernelPort) -> Conversation:
         self._talk = talk = Conversation(port, self._post, self._pendings)
         self._registration = Registration(self._lifted)
-        self._reception = self._new_reception()
-        for cell_id in self._state.order:
-            self._mark_lost(cell_id)
+        return talk
+
+    def _register_everything(self, talk: Conversation) -> None:
         everything = self._registration.everything(self._state)
         msg_id = talk.ask("register_cells", everything, self._all_registered, self._die, timeout=REGISTER_SECONDS)
         self._reception.hush(msg_id)
@@ -168,16 +178,51 @@ class Execution:
         self._databases.configure_again(talk)
         self._ask_graph(talk)
 
-    def _mark_lost(self, cell_id: str) -> None:
-        """What the cell computed is not in this kernel; its outputs stay."""
-        cell = self._state.cells[cell_id]
-        told = cell.status == "stale" and cell.reason is not None and cell.reason.code in OLDER
-        if cell.type == "markdown" or told:
+    # Adoption: a kernel whose former gateway is gone
+
+    def adopt(self, kept: KeptKernel) -> None:
+        """Go on with the kernel of a gateway that is gone; `decided` is set once it is known whether that works."""
+        self._phase = "adopting"
+        self._life += 1
+        self.decided.clear()
+        self._lifted.update(kept.lifted)
+        for event in self.runs.take_over(kept.runs, kept.known):
+            self._publish(event)
+        self._databases.take_over(kept.connections)
+        self._memory.begin(kept.place, kept.epoch, kept.seq)
+        self._show("starting")
+        self._bringing_up = asyncio.create_task(self._bring_up(self._life, None, kept))
+
+    def _adopted(self, life: int, port: KernelPort, reply: AttachReply) -> None:
+        """All that it published before this moment has been taken."""
+        if life != self._life:  # it ended just now
+            self._ending = asyncio.create_task(port.stop())
             return
-        if cell.status in RAN or (cell.status == "idle" and self._state.outputs.outputs(cell_id)):
-            message = "The kernel is new: values are gone, the outputs shown are from before."
-            reason = Reason(code="kernel_restarted", message=message)
-            self._publish(CellStatus(cell_id=cell_id, status="stale", reason=reason))
+        talk = self._meet(port)
+        self._memory.go_on(reply.epoch)
+        talk.ask("graph", GraphRequest(), partial(self._compare, talk), self._die, timeout=REGISTER_SECONDS)
+
+    def _compare(self, talk: Conversation, content: Reply) -> None:
+        """The document may have changed since the kernel was told of it. Nothing is run by that."""
+        reply = decode_content(GraphReply, fields(content))
+        self._reception.catch_up(reply)
+        go_on(self.runs.active, self._state.answers, self._pendings)
+        for cell_id, cell in reply.cells.items():
+            if cell.owner == OWNER and cell_id not in self._state.cells:
+                talk.ask("remove_cell", RemoveCellRequest(cell_id=cell_id, run_dependents=False), _ignore, _note)
+        self._register_everything(talk)
+
+    def _not_adopted(self, error: TailraceError) -> None:
+        """The kernel is gone: the first who comes starts another."""
+        log.info("the kernel of %s is not adopted: %s", self._state.info.id, error.message)
+        self._life += 1
+        self._phase = "none"
+        self._lose(error)
+        self._losses.mark_all()
+        self._memory.forget()
+        self.decided.set()
+        if self._wanted:
+            self._launch(None, "starting")
 
     def _all_registered(self, content: Reply) -> None:
         for cell in decode_content(RegisterCellsReply, fields(content)).cells:
@@ -191,7 +236,8 @@ class Execution:
         reply = decode_content(GraphReply, fields(content))
         self._publish(ProjectLoaded(path=self._state.info.path, graph=graph_of(reply)))
         self._phase = "ready"
-        self._show("idle")
+        self._show("busy" if self._reception.is_busy else "idle")
+        self.decided.set()
         deferred, self._deferred = self._deferred, []
         for work in deferred:
             work(talk)
@@ -203,6 +249,9 @@ class Execution:
             case Published(messages=messages):
                 if self._phase != "dead":  # what had been lost is told already: nothing runs any more
                     self._reception.take(messages)
+                    self._memory.heard(messages)
+            case Missed():
+                self._reception.miss()
             case InputAsked():
                 self._publish(
                     InputRequested(
@@ -212,6 +261,8 @@ class Execution:
                         request_id=heard.request_id,
                     )
                 )
+            case Exited() if self._phase == "adopting":
+                self._not_adopted(TailraceError(ErrorCode.KERNEL_DEAD, "The kernel ended while no gateway ran."))
             case Exited(code=code, tail=tail):
                 ended = ending(code, (self._state.cells[one].code for one in self._latest_cells()))
                 message = f"{ended} Restart it; nothing is re-run by itself."
@@ -219,12 +270,16 @@ class Execution:
             case Silent():
                 self._show("unresponsive")
             case Answering():
-                self._show("busy" if self.runs else "idle")
+                self._show("busy" if self._reception.is_busy else "idle")
             case _:
                 assert_never(heard)
 
     def _ended(self, life: int, error: TailraceError) -> None:
-        if life == self._life:
+        if life != self._life:
+            return
+        if self._phase == "adopting":
+            self._not_adopted(error)
+        else:
             self._die(error)
 
     def _die(self, error: TailraceError) -> None:
@@ -232,38 +287,22 @@ class Execution:
         if self._phase == "dead":
             return
         self._phase = "dead"
+        self._memory.forget()
+        self.decided.set()
         self._lose(error)
         self._show("dead", error.message)
 
     def _lose(self, error: TailraceError, *, but: Pending | None = None) -> None:
-        cut = self._cut_cell()
-        for lost in self.runs.lose():
-            self._publish(lost)
-        for cell_id in self._state.order:
-            status = self._state.cells[cell_id].status
-            if cell_id == cut:
-                reason = Reason(code="interrupted", message="The kernel ended while the cell ran.")
-                self._publish(CellStatus(cell_id=cell_id, status="interrupted", reason=reason))
-            elif status == "queued":
-                reason = Reason(code="dropped", message="The kernel ended before the cell ran.")
-                self._publish(CellStatus(cell_id=cell_id, status="stale", reason=reason))
+        self._losses.tell()
         self._deferred.clear()
         self._pendings.fail_all(error, but=but)
-
-    def _cut_cell(self) -> str | None:
-        """The cell that ran when the kernel went; its `running` may have gone with the kernel."""
-        cells = self._state.cells
-        for cell_id in self._state.order:
-            if cells[cell_id].status == "running":
-                return cell_id
-        return next((one for one in self.runs.unfinished() if one in cells and cells[one].status in RUNNABLE), None)
 
     def _latest_cells(self) -> list[str]:
         return [cell_id for cell_id in self.runs.latest() if cell_id in self._state.cells]
 
     def check_restart(self) -> None:
         """Raises TailraceError busy_restarting."""
-        if self._phase == "starting":
+        if self._phase in ("starting", "adopting"):
             raise TailraceError(ErrorCode.BUSY_RESTARTING, "The kernel is starting already.", retry=1.0)
 
     def restart(self, pending: Pending, command: RestartKernel, run_id: str) -> None:
@@ -271,6 +310,7 @@ class Execution:
         old, self._talk = self._talk, None
         if old is not None:
             old.end()
+        self._memory.forget()
         self._lose(TailraceError(ErrorCode.INTERRUPTED, "The kernel was restarted."), but=pending)
         self._pendings.wait(pending, "restarted")
         self._launch(old.port if old else None, "restarting")
@@ -292,6 +332,9 @@ class Execution:
         """End the kernel (`keep`: let it live) and everything under way."""
         self._life += 1
         self._phase = "dead"
+        if not keep:
+            self._memory.forget()
+        self.decided.set()
         if self._bringing_up is not None:
             self._bringing_up.cancel()
             await asyncio.gather(self._bringing_up, return_exceptions=True)

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,10 +52,6 @@ class Session:
         self._mac = hmac.new(key, digestmod=hashlib.sha256) if key else None
         self._count = 0
 
-    @property
-    def identity(self) -> bytes:
-        return self.id.encode()
-
     def pack(
         self, kind: str, content: Any, metadata: dict[str, Any] | None = None, *, cell_id: str | None = None
     ) -> tuple[str, list[bytes]]:
@@ -74,10 +70,10 @@ class Session:
             header["cell_id"] = cell_id
         return msg_id, self._frames(header, {}, metadata or {}, content)
 
-    def answer(self, kind: str, to: Message, content: Any) -> list[bytes]:
-        """Frames of a message that answers `to`."""
+    def answer(self, kind: str, to: Mapping[str, Any], content: Any) -> list[bytes]:
+        """Frames of a message that answers the one with this header."""
         _, frames = self.pack(kind, content)
-        return self._frames(orjson.loads(frames[2]), to.header, {}, content)
+        return self._frames(orjson.loads(frames[2]), to, {}, content)
 
     def _frames(self, *parts: Any) -> list[bytes]:
         packed = [orjson.dumps(part) for part in parts]

@@ -17,6 +17,7 @@ from zmq.utils.monitor import recv_monitor_message
 from tailrace_gateway.jupyter_wire import BadMessageError, Message, Session
 from tailrace_gateway.kernel_port import Answering, Asked, Channel, Hear, InputAsked, Published, Silent, Told
 from tailrace_protocol.errors import ErrorCode, TailraceError
+from tailrace_protocol.kernel_messages import WaitingInput
 
 log = logging.getLogger(__name__)
 
@@ -32,18 +33,20 @@ MAX_FUTURE_IDS = 1_000  # questions a kernel may leave open
 class KernelLink:
     """Sockets control, shell, stdin (DEALER), iopub (SUB) and heartbeat to one kernel."""
 
-    def __init__(self, connection: Mapping[str, Any], hear: Hear):
+    def __init__(self, connection: Mapping[str, Any], hear: Hear, identity: str | None = None):
+        """`identity`: by which name the kernel knows this client, on all channels; a new one if null."""
         self._hear = hear
         self._connection = connection
         self._context = zmq.asyncio.Context()
         key = connection.get("key", b"")
         self._session = Session(key.encode() if isinstance(key, str) else key)
+        self.identity = identity or self._session.id
         self._sockets: dict[str, zmq.asyncio.Socket] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._handshakes: list[asyncio.Task[None]] = []
         self._subscribed = asyncio.Event()
         self._replies: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
-        self._inputs: dict[str, Message] = {}
+        self._inputs: dict[str, Mapping[str, Any]] = {}  # request id → header of the request
         self._heard_at = 0.0
         self._silent = False
 
@@ -85,7 +88,7 @@ class KernelLink:
         socket.linger = 0
         socket.rcvhwm = 0  # the default of 1,000 loses output and `idle`
         if kind == zmq.DEALER and name != "hb":
-            socket.identity = self._session.identity
+            socket.identity = self.identity.encode()
         if kind == zmq.SUB:
             socket.subscribe(b"")
         socket.reconnect_ivl = RECONNECT
@@ -118,6 +121,12 @@ class KernelLink:
         self._send("stdin", self._session.answer("input_reply", asked, {"status": "ok", "value": value}))
         return True
 
+    def wait_again(self, waiting: WaitingInput) -> InputAsked:
+        """A cell waits for a line that a former client was asked for; the kernel takes it from anybody."""
+        request_id = f"{self._session.id}_input"
+        self._inputs = {request_id: {"msg_id": request_id, "session": self._session.id, "msg_type": "input_request"}}
+        return InputAsked(request_id, waiting.cell_id, waiting.prompt, waiting.password)
+
     def _send(self, channel: str, frames: list[bytes]) -> None:
         """At once when the socket takes it, else in order when it does.
 
@@ -129,7 +138,7 @@ class KernelLink:
     async def _read_replies(self, channel: str) -> None:
         socket = self._sockets[channel]
         while True:
-            message = self._unpack(await socket.recv_multipart())
+            message = self.unpack(await socket.recv_multipart())
             future = self._replies.get(message.parent_id) if message else None
             if message and future and not future.done():
                 content = dict(message.content)
@@ -139,12 +148,12 @@ class KernelLink:
 
     async def _read_inputs(self) -> None:
         while True:
-            message = self._unpack(await self._sockets["stdin"].recv_multipart())
+            message = self.unpack(await self._sockets["stdin"].recv_multipart())
             if message is None or message.kind != "input_request":
                 continue
             request_id = str(message.header.get("msg_id"))
             self._inputs.clear()  # a kernel waits for one line at a time
-            self._inputs[request_id] = message
+            self._inputs[request_id] = message.header
             cell_id = message.tailrace.get("cell_id") or message.parent.get("cell_id") or ""
             prompt, password = str(message.content.get("prompt", "")), bool(message.content.get("password"))
             self._hear(InputAsked(request_id, str(cell_id), prompt, password))
@@ -154,7 +163,7 @@ class KernelLink:
         shadow: zmq.Socket[bytes] = zmq.Socket.shadow(socket)
         while True:
             await socket.poll()
-            messages = tuple(message for frames in drain(shadow) if (message := self._unpack(frames)))
+            messages = tuple(message for frames in drain(shadow) if (message := self.unpack(frames)))
             if messages:
                 self._subscribed.set()  # the kernel welcomes every subscriber
                 self._hear(Published(messages))
@@ -187,7 +196,8 @@ class KernelLink:
             self._silent = False
             self._hear(Answering())
 
-    def _unpack(self, frames: list[bytes]) -> Message | None:
+    def unpack(self, frames: list[bytes]) -> Message | None:
+        """A message of this kernel; null, and a line in the log, for anything else."""
         try:
             message = self._session.unpack(frames)
         except BadMessageError as error:

@@ -8,10 +8,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+import msgspec
+
 from tailrace_gateway.jupyter_wire import Message
 from tailrace_protocol.kernel_messages import AttachReply
 
 Channel = Literal["control", "shell"]
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a kernel is found again: its private directory, its process, and by which name it knows its client."""
+
+    directory: str
+    pid: int
+    identity: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,12 @@ class Answering:
     """It answers again."""
 
 
-Heard = Published | InputAsked | Exited | Silent | Answering
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """The kernel published more while nobody listened than it keeps: what follows does not join what came before."""
+
+
+Heard = Published | InputAsked | Exited | Silent | Answering | Missed
 Hear = Callable[[Heard], None]
 
 
@@ -79,8 +94,19 @@ class KernelPort(Protocol):
     @property
     def pid(self) -> int | None: ...
 
+    @property
+    def place(self) -> Place | None:
+        """Null for a kernel that cannot be adopted."""
+        ...
+
     async def start(self) -> AttachReply:
         """Start the process, connect, attach. Raises TailraceError kernel_dead with what it printed."""
+        ...
+
+    async def adopt(self, place: Place, epoch: str, since: int) -> AttachReply:
+        """Connect to a kernel that runs, in place of `start`. What it published after `since` is heard first, then
+        what it publishes now, each once. Raises TailraceError kernel_dead, kernel_unresponsive.
+        """
         ...
 
     def ask(self, kind: str, content: Any, *, channel: Channel = "control", timeout: float | None = 20.0) -> Asked:

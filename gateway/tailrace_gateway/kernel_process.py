@@ -2,20 +2,26 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
 
 from tailrace_gateway.config import SOCKET_PATH_LIMIT
 from tailrace_gateway.kernel_ending import last_words
 from tailrace_gateway.kernel_link import KernelLink
-from tailrace_gateway.kernel_port import Asked, Channel, Exited, Hear, Heard, Told
+from tailrace_gateway.kernel_port import Asked, Channel, Exited, Hear, Missed, Place, Told
+from tailrace_gateway.kernel_replay import Replay
 from tailrace_gateway.provisioner import TailraceLocal
 from tailrace_protocol.codec import decode_content
 from tailrace_protocol.errors import ErrorCode, TailraceError
@@ -25,6 +31,8 @@ START_SECONDS = 60.0  # until the first answer; a cold import of pandas on a slo
 CONNECT_SECONDS = 10.0  # from the first answer until every channel is connected
 TAIL = 4_000  # characters of the process's own output kept for an error
 KERNEL = "tailrace"
+LIFELINE = "l"  # socket beside the connection file, for a kernel that is adopted
+OWNER = "owner.json"  # beside the connection file
 
 
 class OwnSpec(KernelSpecManager):
@@ -45,8 +53,10 @@ class OwnSpec(KernelSpecManager):
 class LocalKernel:
     """A KernelPort on a process of this machine."""
 
-    def __init__(self, hear: Hear, runtime_dir: Path, cwd: Path, *, outlive: bool = False):
+    def __init__(self, hear: Hear, runtime_dir: Path, cwd: Path, notebook_id: str, *, outlive: bool = False):
         self._hear = hear
+        self._replay = Replay(hear)
+        self._notebook_id = notebook_id
         self._runtime_dir = runtime_dir
         self._cwd = cwd
         self._outlive = outlive
@@ -66,15 +76,15 @@ class LocalKernel:
         assert isinstance(provisioner, TailraceLocal)
         return provisioner
 
+    @property
+    def place(self) -> Place | None:
+        if self._directory is None or self._link is None or self.pid is None:
+            return None
+        return Place(str(self._directory), self.pid, self._link.identity)
+
     async def start(self) -> AttachReply:
         self._directory = private_directory(self._runtime_dir)
-        self._manager = manager = AsyncKernelManager(
-            kernel_name=KERNEL,
-            kernel_spec_manager=OwnSpec(),
-            connection_file=str(self._directory / "connection.json"),
-            transport="ipc",
-            ip=str(self._directory / "s"),
-        )
+        self._manager = manager = manager_in(self._directory)
         log_file = os.open(self._directory / "output.log", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             await manager.start_kernel(
@@ -82,21 +92,54 @@ class LocalKernel:
             )
         finally:
             os.close(log_file)
-        self._link = KernelLink(manager.get_connection_info(), self._deliver)
-        self._link.open()
-        self._watcher = asyncio.create_task(self._tell_exit())
-        return await self._attach(self._link)
-
-    async def _attach(self, link: KernelLink) -> AttachReply:
+        write_owner(self._directory, Owner(self._notebook_id, self._provisioner.pid or 0))
+        link = self._open(KernelLink(manager.get_connection_info(), self._replay.deliver))
         try:
-            asked = link.ask("attach", {"client": "gateway", "batch": True}, "control", START_SECONDS)
-            reply = decode_content(AttachReply, await asked.reply)
-            await self._connected(link)
+            reply = await self._attach(link, {})
         except TailraceError as error:
             message = f"The kernel did not start: {error.message} {self._tail()}".strip()
             await self.stop()
             raise TailraceError(ErrorCode.KERNEL_DEAD, message) from None
         link.watch()
+        return reply
+
+    async def adopt(self, place: Place, epoch: str, since: int) -> AttachReply:
+        self._directory = directory = Path(place.directory)
+        lifeline = str(directory / LIFELINE)
+        try:
+            self._manager = manager = manager_in(directory)
+            await take_over(manager, place)
+            self._provisioner.listen(lifeline)
+        except OSError:
+            await self.stop()
+            raise TailraceError(ErrorCode.KERNEL_DEAD, "The kernel ended while no gateway ran.") from None
+        self._replay.hold()
+        link = self._open(KernelLink(manager.get_connection_info(), self._replay.deliver, place.identity))
+        try:
+            reply = await self._attach(link, {"lifeline": lifeline})
+            same = reply.epoch == epoch
+            if not same:
+                self._hear(Missed())
+            await self._replay.run(link, reply.epoch, since if same else 0)
+        except TailraceError:
+            await self.stop()
+            raise
+        if reply.input is not None:
+            self._hear(link.wait_again(reply.input))
+        link.watch()
+        return reply
+
+    def _open(self, link: KernelLink) -> KernelLink:
+        self._link = link
+        link.open()
+        self._watcher = asyncio.create_task(self._tell_exit())
+        return link
+
+    async def _attach(self, link: KernelLink, more: Mapping[str, Any]) -> AttachReply:
+        """Raises TailraceError kernel_dead, kernel_unresponsive."""
+        asked = link.ask("attach", {"client": "gateway", "batch": True, **more}, "control", START_SECONDS)
+        reply = decode_content(AttachReply, await asked.reply)
+        await self._connected(link)
         return reply
 
     async def _connected(self, link: KernelLink) -> None:
@@ -107,9 +150,6 @@ class LocalKernel:
         except TimeoutError:
             message = f"Not every channel of it answered within {CONNECT_SECONDS:.0f} s."
             raise TailraceError(ErrorCode.KERNEL_UNRESPONSIVE, message) from None
-
-    def _deliver(self, heard: Heard) -> None:
-        self._hear(heard)
 
     async def _tell_exit(self) -> None:
         await self._provisioner.exited.wait()
@@ -152,15 +192,92 @@ class LocalKernel:
             self._manager.connection_file = ""  # else the manager removes the file when it is collected
             self._manager.context.destroy(linger=0)
             return
+        started = await asyncio.to_thread(offspring, self.pid)
         with contextlib.suppress(Exception):  # whatever state the process is in, the kill below ends it
             await self._manager.shutdown_kernel(now=not self._manager.has_kernel)
         if self._manager.has_kernel:
             await self._provisioner.kill()
             await self._provisioner.wait()
-        await self._provisioner.cleanup()
+        if self._manager.provisioner is not None:
+            await self._provisioner.cleanup()
+        for process in started:  # those with a session of their own outlive the kernel's group
+            with contextlib.suppress(psutil.Error):
+                process.kill()
         self._manager.context.destroy(linger=0)
         if self._directory is not None:
             await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
+
+
+def manager_in(directory: Path) -> AsyncKernelManager:
+    """Starts a kernel with its files in this directory, or finds one that is there."""
+    return AsyncKernelManager(
+        kernel_name=KERNEL,
+        kernel_spec_manager=OwnSpec(),
+        connection_file=str(directory / "connection.json"),
+        transport="ipc",
+        ip=str(directory / "s"),
+    )
+
+
+async def take_over(manager: AsyncKernelManager, place: Place) -> None:
+    """Give the manager a process that it did not start. Raises OSError when it has ended."""
+    await asyncio.to_thread(manager.load_connection_file)
+    factory = KernelProvisionerFactory.instance(parent=manager.parent)
+    provisioner = factory.create_provisioner_instance(Path(place.directory).name, manager.kernel_spec, parent=manager)
+    info = {"kernel_id": provisioner.kernel_id, "connection_info": manager.get_connection_info(), "pid": place.pid}
+    assert isinstance(provisioner, TailraceLocal)
+    await provisioner.load_provisioner_info(info)
+    manager.provisioner = provisioner
+    if not is_kernel(place.pid, Path(place.directory)):  # asked when its number cannot be given to another any more
+        provisioner.let_live()
+        raise ProcessLookupError(place.pid)
+
+
+def offspring(pid: int | None) -> list[psutil.Process]:
+    """What this process has started and what that has started, while it can be told."""
+    try:
+        return psutil.Process(pid).children(recursive=True) if pid is not None else []
+    except psutil.Error:
+        return []
+
+
+def is_at(place: Place) -> bool:
+    """Whether the kernel of this place is alive."""
+    return is_kernel(place.pid, Path(place.directory))
+
+
+def is_kernel(pid: int, directory: Path) -> bool:
+    """Whether this process is alive and the kernel of this directory."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and str(directory / "connection.json") in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a kernel's directory is: written beside its connection file, so that a later gateway finds it."""
+
+    notebook_id: str
+    pid: int
+
+
+def write_owner(directory: Path, owner: Owner) -> None:
+    (directory / OWNER).write_text(json.dumps([owner.notebook_id, owner.pid]))
+
+
+def living_kernels(base: Path) -> list[str]:
+    """Ids of the notebooks whose kernels run; what kernels that have ended left is removed. Blocks."""
+    found = []
+    for record in base.glob(f"k*/{OWNER}"):
+        with contextlib.suppress(OSError, ValueError, TypeError):  # half-written, or not ours
+            notebook_id, pid = json.loads(record.read_text())
+            if is_kernel(int(pid), record.parent):
+                found.append(str(notebook_id))
+            else:
+                shutil.rmtree(record.parent, ignore_errors=True)
+    return found
 
 
 def private_directory(base: Path) -> Path:

@@ -5,6 +5,7 @@ whatever finishes elsewhere (kernel, file, socket) puts its continuation into th
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import secrets
@@ -81,6 +82,7 @@ from tailrace_protocol.objects import Kernel
 
 log = logging.getLogger(__name__)
 
+ADOPTION = 10.0  # seconds that who opens the notebook waits for a kernel that does not answer
 LAST_WRITES = 3  # attempts to write the file when the notebook is closed
 BUG = TailraceError(ErrorCode.INTERNAL, "The gateway has a bug: its log tells the story.")
 Effectful = (
@@ -110,11 +112,13 @@ class Notebook:
             self._pendings,
             blobs.keep,
             self._outputs_settled,
+            self._remember_kernel,
         )
         self._comms = Comms(self._execution)
         self._saving = Saving(
             kept,
             blobs.value,
+            self._execution.kept,
             self.post,
             self._was_saved,
             self._changed_outside,
@@ -123,6 +127,8 @@ class Notebook:
         self._conflicts = kept.conflicts
         if not is_saved(self._state):
             self._saving.touch()
+        if kept.kernel is not None:
+            self._execution.adopt(kept.kernel)
 
     @property
     def id(self) -> str:
@@ -162,6 +168,11 @@ class Notebook:
     def kernel(self) -> Kernel:
         return self._state.kernel
 
+    async def adopted(self) -> None:
+        """Returns once it is decided whether a former gateway's kernel can be gone on with, after ADOPTION at most."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._execution.decided.wait(), ADOPTION)
+
     async def stop_kernel(self) -> None:
         """End the kernel; the notebook stays open and can start another. Raises TailraceError busy_restarting."""
         await self._inbox.done(lambda: self._execution.end("The kernel was stopped from the list of notebooks."))
@@ -195,6 +206,8 @@ class Notebook:
             await self.settle()
             if not self._saving.is_due:
                 break
+        if write:
+            await self._saving.remember_now()
         await self._saving.close()
         self._room.close(code, reason)
         await self._inbox.close()
@@ -416,6 +429,9 @@ class Notebook:
         client.tell(Ack(id=known.id, revision=known.revision, seq=known.seq, result=result))
 
     # File
+
+    def _remember_kernel(self) -> None:
+        self._saving.remember()
 
     def _outputs_settled(self) -> None:
         self._saving.touch_outputs()

@@ -1,6 +1,7 @@
 """The notebooks that are open: each file by at most one actor. Knows the library, the actors and their kernels."""
 
 import asyncio
+import logging
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +12,7 @@ from tailrace_gateway.blobs import Blobs
 from tailrace_gateway.config import Config
 from tailrace_gateway.journal import open_journal
 from tailrace_gateway.kernel_port import Hear, KernelPort
-from tailrace_gateway.kernel_process import LocalKernel
+from tailrace_gateway.kernel_process import LocalKernel, is_at, living_kernels
 from tailrace_gateway.library import Found, Library
 from tailrace_gateway.metrics import Metrics
 from tailrace_gateway.moved import adopt, remember_place
@@ -24,6 +25,8 @@ from tailrace_gateway.state import image
 from tailrace_gateway.state_directory import notebook_directory
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.objects import NotebookInfo
+
+log = logging.getLogger(__name__)
 
 RESTART = 1012  # close code: reconnect
 GONE = 4404  # close code: no such notebook
@@ -40,6 +43,7 @@ class Notebooks:
         self._open: dict[str, Notebook] = {}
         self._blobs: dict[str, Blobs] = {}
         self._opening = asyncio.Lock()
+        self._closed = False
 
     @property
     def open(self) -> list[Notebook]:
@@ -47,13 +51,32 @@ class Notebooks:
 
     async def get(self, notebook_id: str) -> Notebook:
         """The actor of this notebook, opened if need be; starts no kernel. Raises TailraceError unknown_notebook …"""
-        if notebook_id in self._open:
-            return self._open[notebook_id]
-        async with self._opening:
-            if notebook_id not in self._open:
-                found = await asyncio.to_thread(self.library.find, notebook_id)
-                self._open[notebook_id] = await self._start(found)
+        notebook = self._open.get(notebook_id)
+        if notebook is None:
+            async with self._opening:
+                notebook = await self._opened(notebook_id)
+        await notebook.adopted()
+        return notebook
+
+    async def _opened(self, notebook_id: str) -> Notebook:
+        if notebook_id not in self._open:
+            found = await asyncio.to_thread(self.library.find, notebook_id)
+            self._open[notebook_id] = await self._start(found)
         return self._open[notebook_id]
+
+    async def adopt(self) -> None:
+        """Open every served notebook whose kernel outlived its gateway, before its grace period ends."""
+        for notebook_id in await asyncio.to_thread(living_kernels, self._config.runtime_dir):
+            async with self._opening:
+                if self._closed:
+                    return
+                try:
+                    await self._opened(notebook_id)
+                except TailraceError as error:  # served elsewhere, or open in another gateway
+                    log.info("the kernel of %s is not adopted: %s", notebook_id, error.message)
+                except Exception:
+                    self._metrics.failed()
+                    log.exception("the kernel of %s cannot be adopted", notebook_id)
 
     async def _start(self, found: Found) -> Notebook:
         kept = await self._read(found)
@@ -71,8 +94,11 @@ class Notebooks:
         try:
             store = OutputStore(folder)
             info = NotebookInfo(id=found.id, path=found.shown, name=found.name, settings=contents.settings)
-            kept = await asyncio.to_thread(store.load)
-            opened = open_notebook(info, contents, file.file_hash or "", recovered, kept)
+            session = await asyncio.to_thread(store.load)
+            kernel = session.kernel
+            alive = kernel is not None and await asyncio.to_thread(is_at, kernel.place)
+            kept = session.outputs if alive or not file.keeps_outputs else {}
+            opened = open_notebook(info, contents, file.file_hash or "", recovered, kept, alive=alive)
             if moved:  # its name is that of the file again
                 opened.state.info = replace(opened.state.info, name=found.name)
             await journal.renew(image(opened.state))
@@ -84,7 +110,7 @@ class Notebooks:
         except BaseException:
             await journal.close()
             raise
-        return Kept(opened.state, journal, file, store, opened.conflicts)
+        return Kept(opened.state, journal, file, store, opened.conflicts, kernel if alive else None)
 
     async def _leave_moved(self, file_hash: str) -> None:
         """Close an open notebook whose file is gone and had these bytes: it is at another path now."""
@@ -134,6 +160,7 @@ class Notebooks:
     async def close(self) -> None:
         """Save and end everything: kernels live on only when the configuration says so."""
         async with self._opening:
+            self._closed = True
             notebooks, self._open = self.open, {}
             keep = self._config.keep_kernels
             await asyncio.gather(
@@ -145,6 +172,6 @@ def local_kernels(config: Config) -> Kernels:
     """Kernels are processes of this machine that work in the notebook's folder."""
 
     def make(found: Found, hear: Hear) -> KernelPort:
-        return LocalKernel(hear, config.runtime_dir, found.path.parent, outlive=config.keep_kernels)
+        return LocalKernel(hear, config.runtime_dir, found.path.parent, found.id, outlive=config.keep_kernels)
 
     return make

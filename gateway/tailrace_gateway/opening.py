@@ -38,14 +38,23 @@ class Opened:
 
 
 def open_notebook(
-    info: NotebookInfo, contents: Contents, file_hash: str, recovered: Recovered, kept: Mapping[str, KeptOutputs]
+    info: NotebookInfo,
+    contents: Contents,
+    file_hash: str,
+    recovered: Recovered,
+    kept: Mapping[str, KeptOutputs],
+    *,
+    alive: bool = False,
 ) -> Opened:
-    """`contents` and `file_hash` are those of the file now; `recovered` and `kept` are what the gateway remembered."""
+    """`contents` and `file_hash` are those of the file now; `recovered` and `kept` are what the gateway remembered.
+
+    `alive`: the kernel that the kept outputs are of is there still, so they are as they were.
+    """
     opened = _open_document(info, contents, file_hash, recovered)
     for cell_id, outputs in contents.outputs.items():
         _show(opened.state, cell_id, outputs)
     for cell_id, entry in kept.items():
-        _show_again(opened.state, cell_id, entry)
+        _show_again(opened.state, cell_id, entry, alive=alive)
     return opened
 
 
@@ -136,7 +145,7 @@ def _show(state: NotebookState, cell_id: str, outputs: Sequence[Output]) -> None
         _stale(state, replace(cell, outputs=tuple(outputs)), STORED)
 
 
-def _show_again(state: NotebookState, cell_id: str, kept: KeptOutputs) -> None:
+def _show_again(state: NotebookState, cell_id: str, kept: KeptOutputs, *, alive: bool) -> None:
     cell = state.cells.get(cell_id)
     if cell is None:
         return
@@ -148,6 +157,9 @@ def _show_again(state: NotebookState, cell_id: str, kept: KeptOutputs) -> None:
         execution_count=kept.execution_count,
         omitted_bytes=kept.omitted_bytes,
     )
+    if alive:
+        state.place(replace(shown, outputs=kept.outputs, status=kept.status, reason=kept.reason), state.index(cell.id))
+        return
     _stale(state, shown, Reason(code="edited" if kept.code_hash != code_hash(cell.code) else "kernel_restarted"))
 
 

@@ -1,17 +1,20 @@
-"""Outputs of a notebook whose file has no place for them, kept beside its journal. A crash takes those of the last
-2 s at most: they are written with the notebook file, when the cells have been quiet for a moment.
+"""Outputs of a notebook whose file has no place for them, and where its kernel is, kept beside its journal.
 
-Knows one file per notebook; must not know what an output shows.
+They are written with the notebook file, when the cells have been quiet for a moment, and while a run is under way
+before the kernel forgets what it published. So a gateway that was killed loses nothing of a kernel that lives: the next
+one reads what is kept here and asks the kernel for all that came after `KeptKernel.seq`. With the kernel goes what
+came since the last time. Knows one file per notebook; must not know what an output shows.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from tailrace_gateway.disk import replace_file
+from tailrace_gateway.kernel_port import Place
+from tailrace_gateway.runs import KeptRun
 from tailrace_gateway.state_directory import private_folder
-from tailrace_protocol.objects import Cell, CellError, Output, Status
+from tailrace_protocol.objects import Cell, CellError, Connection, Output, Reason, Status
 
 
 class KeptOutputs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -20,14 +23,34 @@ class KeptOutputs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     code_hash: str
     outputs: tuple[Output, ...]
     status: Status
+    reason: Reason | None = None
     error: CellError | None = None
     seconds: float | None = None
     execution_count: int | None = None
     omitted_bytes: int | None = None
 
 
+class KeptKernel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A kernel that may outlive its gateway. The outputs kept beside it are those after its message `seq`."""
+
+    place: Place
+    epoch: str
+    seq: int
+    runs: tuple[KeptRun, ...] = ()  # under way
+    known: tuple[str, ...] = ()  # runs that it was asked for
+    lifted: tuple[str, ...] = ()  # cells whose outside effects a person allowed
+    connections: tuple[Connection, ...] = ()  # as they were shown: redacted
+
+
+class KeptSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`outputs` by cell id."""
+
+    outputs: dict[str, KeptOutputs] = {}
+    kernel: KeptKernel | None = None
+
+
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(type=dict[str, KeptOutputs])
+_decoder = msgspec.msgpack.Decoder(type=KeptSession)
 
 
 class OutputStore:
@@ -37,17 +60,17 @@ class OutputStore:
         self._folder = folder
         self._path = folder / "outputs.msgpack"
 
-    def save(self, outputs: Mapping[str, KeptOutputs]) -> None:
+    def save(self, session: KeptSession) -> None:
         """Replace what is kept. Raises OSError: outputs are no reason to stop editing, so the caller only logs it."""
         private_folder(self._folder)
-        replace_file(self._path, _encoder.encode(dict(outputs)))
+        replace_file(self._path, _encoder.encode(session))
 
-    def load(self) -> dict[str, KeptOutputs]:
-        """By cell id; empty when nothing is kept or it cannot be read."""
+    def load(self) -> KeptSession:
+        """Empty when nothing is kept or it cannot be read."""
         try:
             return _decoder.decode(self._path.read_bytes())
         except (OSError, msgspec.MsgspecError):
-            return {}
+            return KeptSession()
 
 
 def kept_of(cell: Cell, code_hash: str) -> KeptOutputs | None:
@@ -58,6 +81,7 @@ def kept_of(cell: Cell, code_hash: str) -> KeptOutputs | None:
         code_hash=code_hash,
         outputs=cell.outputs,
         status=cell.status,
+        reason=cell.reason,
         error=cell.error,
         seconds=cell.seconds,
         execution_count=cell.execution_count,

@@ -2,12 +2,14 @@
 
 The child gets the read end of a pipe, the lifeline, whose number is in TAILRACE_LIFELINE_FD: it reads the end of the
 file when the gateway is gone, however that happened. `lifeline: false` starts a kernel that outlives its gateway.
+A kernel that is taken over gets a socket instead (`listen`), because a running process inherits nothing.
 """
 
 import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 from typing import Any
 
@@ -120,6 +122,18 @@ class TailraceLocal(KernelProvisionerBase):
         if self._lifeline is not None:
             os.close(self._lifeline)
             self._lifeline = None
+
+    def listen(self, path: str) -> None:
+        """The lifeline of a kernel that is adopted: it connects here, and notices when this process is gone.
+
+        Nobody accepts: a connection that waits lives as long as the socket that listens.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)  # of the gateway before
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(path)
+            listening.listen(1)
+            self._lifeline = listening.detach()
 
     def let_live(self) -> None:
         """Stop watching a kernel that is to outlive this gateway."""

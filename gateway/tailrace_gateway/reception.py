@@ -10,19 +10,34 @@ from msgspec.structs import replace
 from tailrace_gateway.databases import Databases
 from tailrace_gateway.document import analysed
 from tailrace_gateway.jupyter_wire import Message
-from tailrace_gateway.kernel_events import Keep, diagnostics_of, events_of, merge_streams
+from tailrace_gateway.kernel_events import Keep, diagnostics_of, events_of, merge_streams, reason_of
 from tailrace_gateway.pending import PendingTable
 from tailrace_gateway.runs import Runs
 from tailrace_gateway.state import NotebookState
 from tailrace_protocol.codec import decode_content
 from tailrace_protocol.errors import TailraceError
-from tailrace_protocol.events import Cause, CellOutput, CellStdout, Event, RunFinished, RunStarted
-from tailrace_protocol.kernel_messages import DbConfigured, RegisterCellReply
+from tailrace_protocol.events import (
+    Cause,
+    CellErrored,
+    CellOutput,
+    CellOutputsCleared,
+    CellStatus,
+    CellStdout,
+    Event,
+    RunFinished,
+    RunStarted,
+)
+from tailrace_protocol.kernel_messages import DbConfigured, GraphReply, RegisterCellReply
+from tailrace_protocol.limits import RING_BYTES, RING_EVENTS
 from tailrace_protocol.objects import KernelState
 
 log = logging.getLogger(__name__)
 
 Later = Callable[[Callable[[], None]], None]
+GAP = (
+    "[Output is missing here: no gateway was there to take it, and the kernel keeps only the last "
+    f"{RING_EVENTS:,} messages or {RING_BYTES // 2**20} MiB.]\n"
+)
 IGNORED = frozenset({"execute_input", "iopub_welcome", "variables_changed", "cell_removed", "shutdown_reply"})
 
 
@@ -51,6 +66,11 @@ class Reception:
         self._quiet: str | None = None
         self._expected: dict[str, tuple[str, Later]] = {}  # request -> its run
         self._foreign: set[str] = set()  # execute_requests of other frontends that are under way
+        self._doubted: set[str] = set()  # cells whose outputs may lack what was never heard
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._runs or self._foreign)
 
     def hush(self, msg_id: str) -> None:
         """Graph changes caused by this request come as one project:loaded, not one by one."""
@@ -84,6 +104,8 @@ class Reception:
                 return
             case _:
                 for event in events_of(message, self._state, self._keep):
+                    if self._doubted:
+                        self._doubt(event)
                     plain = cause is None or isinstance(event, CellStdout | CellOutput)
                     self.tell(event if plain else replace(event, cause=cause))
 
@@ -120,9 +142,57 @@ class Reception:
             self._pendings.arrived(f"run:{run_id}")
 
     def _rest(self) -> None:
-        if not self._runs and not self._foreign:
+        if not self.is_busy:
             self._show("idle")
             self._settled()
+
+    def miss(self) -> None:
+        """Messages are lost: what comes next does not join what is shown."""
+        self._doubted = set(self._state.order)
+
+    def _doubt(self, event: Event) -> None:
+        """A cell that begins anew lacks nothing; one that goes on lacks something, and says so."""
+        match event:
+            case CellStatus(cell_id=cell_id, status="running"):
+                self._doubted.discard(cell_id)
+            case CellStatus(cell_id=cell_id, status="success" | "error" | "interrupted"):
+                self._tell_gap(cell_id)
+            case CellOutput(cell_id=cell_id) | CellStdout(cell_id=cell_id) | CellErrored(cell_id=cell_id):
+                self._tell_gap(cell_id)
+            case _:
+                pass
+
+    def _tell_gap(self, cell_id: str) -> None:
+        if cell_id in self._doubted:
+            self._doubted.discard(cell_id)
+            self._publish(CellOutputsCleared(cell_id=cell_id, wait=False))
+            self._publish(CellStdout(cell_id=cell_id, data=GAP, stream="stderr"))
+
+    def catch_up(self, reply: GraphReply) -> None:
+        """After `miss`: statuses and runs are taken as the kernel says they are now."""
+        if not self._doubted:
+            return
+        under_way: dict[str, tuple[str, ...]] = {}
+        for cell_id, cell in reply.cells.items():
+            if cell.status in ("queued", "running") and cell.reason is not None and cell.reason.request is not None:
+                run_id = cell.reason.request
+                under_way[run_id] = (*under_way.get(run_id, ()), cell_id)
+        for run_id, cells in under_way.items():
+            if run_id not in self._runs:
+                self.tell(RunStarted(run_id=run_id, cells=cells, plan=cells, mode="reactive"))
+        for lost in self._runs.lose(but=under_way):
+            self.tell(lost)
+        for cell_id, cell in reply.cells.items():
+            known = self._state.cells.get(cell_id)
+            if known is not None and known.status != cell.status:
+                self._catch_up(CellStatus(cell_id=cell_id, status=cell.status, reason=reason_of(cell.reason)))
+        self._doubted.clear()
+
+    def _catch_up(self, event: CellStatus) -> None:
+        if event.status == "running":  # since when is not known
+            self._tell_gap(event.cell_id)
+        self._doubt(event)
+        self._publish(event)
 
     def analysed(self, reply: RegisterCellReply, cause: Cause | None = None) -> None:
         """The kernel has analysed a cell: its reads, writes and diagnostics are known.

@@ -1,17 +1,32 @@
 """The runs under way in one kernel, and how far each is. Knows events and a clock it is given."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 
+import msgspec
+
 from tailrace_protocol.events import CellStatus, Event, RunCounts, RunFinished, RunProgress, RunStarted
+from tailrace_protocol.objects import RunMode
 
 PROGRESS = 0.2  # seconds between two run_progress of one run
 KNOWN_RUNS = 10_000  # run ids remembered, so that a frame sent again learns whether its run survived
 ENDS = frozenset({"success", "error", "interrupted"})
 
 
+class KeptRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run under way, for a gateway that takes its kernel over. `left`: cells that have not ended, in order."""
+
+    run_id: str
+    cells: tuple[str, ...]
+    plan: tuple[str, ...]
+    mode: RunMode
+    left: tuple[str, ...]
+    done: int
+
+
 @dataclass(slots=True)
 class _Run:
+    started: RunStarted
     began: float
     total: int
     told: float
@@ -42,6 +57,43 @@ class Runs:
     def is_known(self, run_id: str) -> bool:
         return run_id in self._known
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        return tuple(self._known)
+
+    @property
+    def active(self) -> tuple[RunStarted, ...]:
+        return tuple(run.started for run in self._active.values())
+
+    def under_way(self) -> tuple[KeptRun, ...]:
+        return tuple(
+            KeptRun(
+                run_id=run_id,
+                cells=run.started.cells,
+                plan=run.started.plan,
+                mode=run.started.mode,
+                left=tuple(run.left),
+                done=run.done,
+            )
+            for run_id, run in self._active.items()
+        )
+
+    def take_over(self, kept: Iterable[KeptRun], known: Iterable[str]) -> list[Event]:
+        """Go on with the runs of a gateway that is gone; what to publish of them."""
+        events: list[Event] = []
+        for run_id in known:
+            self.note(run_id)
+        for run in kept:
+            started = RunStarted(run_id=run.run_id, cells=run.cells, plan=run.plan, mode=run.mode)
+            self.follow(started)
+            active = self._active[run.run_id]
+            active.left, active.done = dict.fromkeys(run.left), run.done
+            events.append(started)
+            ended = next((cell_id for cell_id in run.plan if cell_id not in active.left), None)
+            if ended is not None:
+                events.append(RunProgress(run_id=run.run_id, done=run.done, total=active.total, cell_id=ended))
+        return events
+
     def ask(self, run_id: str, cells: tuple[str, ...]) -> None:
         """The kernel is asked for this run now; `cells` is what it will probably run."""
         self._asked[run_id] = cells
@@ -64,8 +116,9 @@ class Runs:
         match event:
             case RunStarted(run_id=run_id, plan=plan):
                 self._asked.pop(run_id, None)
+                self.note(run_id)
                 self._latest = plan
-                self._active[run_id] = _Run(self._now(), len(plan), self._now(), dict.fromkeys(plan))
+                self._active[run_id] = _Run(event, self._now(), len(plan), self._now(), dict.fromkeys(plan))
             case RunFinished(run_id=run_id):
                 self._active.pop(run_id, None)
             case CellStatus(run_id=str(run_id), status=status) if status in ENDS and run_id in self._active:
@@ -82,8 +135,8 @@ class Runs:
         run.told = self._now()
         return RunProgress(run_id=run_id, done=run.done, total=run.total, cell_id=cell_id)
 
-    def lose(self) -> list[RunFinished]:
-        """The kernel is gone: every run is lost."""
+    def lose(self, but: Container[str] = ()) -> list[RunFinished]:
+        """Every run is lost: the kernel is gone, or has forgotten all runs but these."""
         lost = [
             RunFinished(
                 run_id=run_id,
@@ -92,10 +145,12 @@ class Runs:
                 seconds=round(self._now() - run.began, 6),
             )
             for run_id, run in self._active.items()
+            if run_id not in but
         ]
         for run in lost:
             self._known.pop(run.run_id, None)
-        self._active.clear()
-        self._asked.clear()
-        self._latest = ()
+            del self._active[run.run_id]
+        if not self._active:
+            self._asked.clear()
+            self._latest = ()
         return lost

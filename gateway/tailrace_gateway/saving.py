@@ -16,7 +16,7 @@ from tailrace_gateway.conversation import Post
 from tailrace_gateway.ipynb_outputs import Blob
 from tailrace_gateway.journal import RecordLog
 from tailrace_gateway.notebook_file import ChangedOnDisk, NotebookFile, Written
-from tailrace_gateway.output_store import OutputStore, kept_of
+from tailrace_gateway.output_store import KeptKernel, KeptSession, OutputStore, kept_of
 from tailrace_gateway.records import StoredCell
 from tailrace_gateway.state import NotebookState
 from tailrace_protocol import code_hash
@@ -41,6 +41,7 @@ class Kept:
     file: NotebookFile
     store: OutputStore
     conflicts: tuple[str, ...] = ()  # cells that were edited here and in the file since it was saved
+    kernel: KeptKernel | None = None  # it lives still
 
 
 class Saving:
@@ -50,6 +51,7 @@ class Saving:
         self,
         kept: Kept,
         blob: Blob,
+        kernel: Callable[[], KeptKernel | None],
         post: Post,
         saved: Callable[[int, tuple[StoredCell, ...], Written], Awaitable[None]],
         changed: Callable[[ChangedOnDisk], Awaitable[None]],
@@ -59,6 +61,7 @@ class Saving:
         self._store = kept.store
         self._state = kept.state
         self._blob = blob
+        self._kernel = kernel
         self._post = post
         self._saved = saved
         self._changed = changed
@@ -96,6 +99,16 @@ class Saving:
         self._outputs_changed = True
         self.touch()
 
+    def remember(self) -> None:
+        """What is kept of the kernel is old: write it soon, with the outputs, and not the notebook file."""
+        self._outputs_changed = True
+        if not self._closed:
+            self._spawn(self.remember_now())
+
+    async def remember_now(self) -> None:
+        async with self._busy:
+            await self._keep_outputs()
+
     def _start(self) -> None:
         self._spawn(self.write())
 
@@ -127,13 +140,15 @@ class Saving:
         return partial(self._file.write, cells, outputs=outputs, settings=state.info.settings, blob=self._blob)
 
     async def _keep_outputs(self) -> None:
-        if not self._outputs_changed or self._file.keeps_outputs:
+        if not self._outputs_changed:
             return
         self._outputs_changed = False
-        cells = (self._state.cell(cell_id) for cell_id in self._state.order)
+        kernel = self._kernel()
+        in_file = self._file.keeps_outputs and kernel is None
+        cells = () if in_file else (self._state.cell(cell_id) for cell_id in self._state.order)
         kept = {cell.id: found for cell in cells if (found := kept_of(cell, code_hash(cell.code)))}
         try:
-            await asyncio.to_thread(self._store.save, kept)
+            await asyncio.to_thread(self._store.save, KeptSession(outputs=kept, kernel=kernel))
         except OSError as error:
             log.warning("outputs of %s are not kept: %s", self._file.path.name, error.strerror)
 

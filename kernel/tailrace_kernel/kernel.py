@@ -38,7 +38,7 @@ from tailrace_kernel.scheduler import Scheduler
 from tailrace_kernel.shell import CellCompiler, TailraceShell
 from tailrace_kernel.versions import Namespace
 from tailrace_protocol.errors import ErrorCode, TailraceError
-from tailrace_protocol.kernel_messages import REQUESTS
+from tailrace_protocol.kernel_messages import REQUESTS, WaitingInput
 
 logger = logging.getLogger(__name__)
 
@@ -135,8 +135,17 @@ class TailraceKernel(IPythonKernel):
         self.lifeline = lifeline.from_environment(os.environ, self._end)
         if self.lifeline is not None and self.parent is not None:
             self.parent.poller = None  # it would end the kernel one second after its parent
+        self._waiting: WaitingInput | None = None
         self.requests = Requests(
-            self.ident, self.conductor, self.catalogue, self.queries, self.outbox, self.ring, self.lifeline, names
+            self.ident,
+            self.conductor,
+            self.catalogue,
+            self.queries,
+            self.outbox,
+            self.ring,
+            self.lifeline,
+            names,
+            lambda: self._waiting,
         )
 
     def _is_cell_file(self, name: str) -> bool:
@@ -243,6 +252,16 @@ class TailraceKernel(IPythonKernel):
         if may_ask is not self._trait_values.get("_allow_stdin"):  # a trait costs more than the cell's own lines
             self._allow_stdin = may_ask
         self._cell_parent.set(message)
+
+    def _input_request(self, prompt: str, ident: Any, parent: dict[str, Any], password: bool = False) -> str:
+        """Upstream's, remembered while it waits: the client that was asked may be gone when the line is given."""
+        cell_id = str(parent.get("header", {}).get("cell_id") or "")
+        self._waiting = WaitingInput(cell_id=cell_id, prompt=prompt, password=password)
+        try:
+            line: str = super()._input_request(prompt, ident, parent, password=password)
+        finally:
+            self._waiting = None
+        return line
 
     # Jupyter's own requests, where ipykernel falls short.
 

@@ -13,7 +13,7 @@ from typing import Any
 from tailrace_kernel.answer import Call
 from tailrace_kernel.catalogue import Catalogue, Entry
 from tailrace_kernel.conductor import Change, Conductor, Run
-from tailrace_kernel.event_ring import EventRing, join
+from tailrace_kernel.event_ring import EventRing
 from tailrace_kernel.facts import Diagnostic
 from tailrace_kernel.lifeline import Lifeline
 from tailrace_kernel.outbox import Outbox
@@ -24,6 +24,7 @@ from tailrace_kernel.variables import describe
 from tailrace_protocol import kernel_messages as wire
 from tailrace_protocol.codec import decode_content
 from tailrace_protocol.errors import ErrorCode, TailraceError
+from tailrace_protocol.joined import join
 from tailrace_protocol.limits import MAX_CELLS, MAX_CODE
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,9 @@ class Requests:
         ring: EventRing,
         lifeline: Lifeline | None,
         names: dict[str, Any],
+        waiting: Callable[[], wire.WaitingInput | None],
     ) -> None:
+        """`waiting` tells what a cell waits for."""
         self._kernel_id = kernel_id
         self._conductor = conductor
         self._catalogue = catalogue
@@ -52,6 +55,7 @@ class Requests:
         self._ring = ring
         self._lifeline = lifeline
         self._names = names
+        self._waiting = waiting
         self._handlers: dict[str, Callable[[Any, Call], wire.Content | None]] = {
             "attach_request": self.attach,
             "register_cell_request": self.register_cell,
@@ -98,6 +102,7 @@ class Requests:
             epoch=self._ring.epoch,
             last_seq=self._ring.last_seq,
             protocol_version=PROTOCOL_VERSION,
+            input=self._waiting(),
         )
 
     def _hold_lifeline(self, lifeline: Lifeline, path: str) -> None:
@@ -225,6 +230,7 @@ class Requests:
                 mode=view.mode,
                 diagnostics=_diagnostics(entry.analysis.diagnostics if entry else ()) + view.diagnostics,
                 reason=view.reason,
+                owner=entry.request.owner if entry else None,
             )
         return wire.GraphReply(cells=cells, edges=edges, cycles=cycles, order=order, version=version)
 

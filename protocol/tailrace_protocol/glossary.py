@@ -207,6 +207,7 @@ OBJECTS: dict[str, str] = {
     "ExecutedCell": "One cell of a finished run.",
     "SkippedCell": "A cell of the plan that was not run, and why.",
     "GraphCell": "One node of the graph.",
+    "WaitingInput": "A cell waits for a line: an `input_reply` on stdin from any client gives it.",
     "Variable": "One name of the namespace; `size` in bytes.",
     "StatusChange": "One step of a cell's status.",
     "SchemaNode": "A schema, table, view or column of a database.",

@@ -180,11 +180,22 @@ class ExportTableRequest(Content, frozen=True, kw_only=True):
 # replies
 
 
+class WaitingInput(Content, frozen=True, kw_only=True):
+    """A cell waits for a line; an `input_reply` on stdin from any client ends that."""
+
+    cell_id: str
+    prompt: str
+    password: bool
+
+
 class AttachReply(Content, frozen=True, kw_only=True):
+    """`input`: what a cell waits for now; who asked for its run may be gone."""
+
     kernel_id: str
     epoch: str
     last_seq: int
     protocol_version: int = field(default=0)
+    input: WaitingInput | None = None
 
 
 class RegisterCellReply(Content, frozen=True, kw_only=True):
@@ -266,6 +277,7 @@ class GraphCell(Content, frozen=True, kw_only=True):
     mode: CellMode
     diagnostics: tuple[KernelDiagnostic, ...] = ()
     reason: KernelReason | None = None
+    owner: str | None = None  # as it was registered
 
 
 class GraphReply(Content, frozen=True, kw_only=True):

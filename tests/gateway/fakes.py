@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tailrace_gateway.jupyter_wire import Message
-from tailrace_gateway.kernel_port import Asked, Channel, Exited, Hear, Published, Told
+from tailrace_gateway.kernel_port import Asked, Channel, Exited, Hear, Place, Published, Told
 from tailrace_gateway.library import Found
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.kernel_messages import AttachReply
@@ -39,6 +39,13 @@ class FakeKernel:
     @property
     def pid(self) -> int | None:
         return 4242
+
+    @property
+    def place(self) -> Place | None:
+        return None
+
+    async def adopt(self, place: Place, epoch: str, since: int) -> AttachReply:
+        raise DEAD
 
     async def start(self) -> AttachReply:
         if self.start_error is not None:

@@ -14,7 +14,7 @@ from tailrace_gateway.journal import Recovered
 from tailrace_gateway.merge import merge
 from tailrace_gateway.notebook_file import Contents
 from tailrace_gateway.opening import Opened, is_saved, open_notebook, remember_save, take_outside_edit
-from tailrace_gateway.output_store import KeptOutputs, OutputStore, kept_of
+from tailrace_gateway.output_store import KeptOutputs, KeptSession, OutputStore, kept_of
 from tailrace_gateway.records import Image, Record, Saved, StoredCell
 from tailrace_gateway.state import NotebookState, image
 from tailrace_protocol import code_hash
@@ -245,15 +245,15 @@ def test_outputs_come_back_as_stale(tmp_path: Any) -> None:
     text = StreamOutput(index=0, stream="stdout", text="hello\n")
     error = CellError(ename="E", evalue="v", traceback=())
     store = OutputStore(tmp_path / "n1")
-    assert store.load() == {}
+    assert store.load() == KeptSession()
     shown = replace(session.state.cell("a"), outputs=(text,), status="success", seconds=0.5, execution_count=3)
     failed = replace(session.state.cell("b"), error=error, status="error")
     kept = {cell.id: kept_of(cell, code_hash(cell.code)) for cell in (shown, failed, session.state.cell("d"))}
     assert kept["d"] is None
     entries = {cell_id: entry for cell_id, entry in kept.items() if entry is not None}
     entries["gone"] = entries["a"]
-    store.save(entries)
-    assert store.load() == entries
+    store.save(KeptSession(outputs=entries))
+    assert store.load().outputs == entries
     recovered = Recovered(session.image, [])
     edited = {**entries, "c": KeptOutputs(code_hash="other", outputs=(text,), status="success")}
     opened = open_notebook(INFO, contents(cells(a="x = 1", b="y", c="z", d="idle")), "h0", recovered, edited)
@@ -267,4 +267,4 @@ def test_outputs_come_back_as_stale(tmp_path: Any) -> None:
     assert states["c"].reason.code == "edited"
     assert states["d"].status == "idle"
     (tmp_path / "n1" / "outputs.msgpack").write_bytes(b"rubbish")
-    assert store.load() == {}
+    assert store.load() == KeptSession()

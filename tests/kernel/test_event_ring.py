@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailrace_kernel.event_ring import MAX_PAGE, EventRing, join, split
+from tailrace_kernel.event_ring import MAX_PAGE, EventRing
+from tailrace_protocol.joined import join, split
 
 
 def filled(count: int, size: int = 10, **bounds: int) -> EventRing:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgpack
 import pytest
 
-from tailrace_kernel.event_ring import split
+from tailrace_protocol.joined import split
 from tests.kernel.kernel_client import (
     DELIMITER,
     Encoding,
