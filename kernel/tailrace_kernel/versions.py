@@ -8,11 +8,11 @@ import os
 import sys
 from typing import Any
 
-from tailrace_kernel.equality import equal_values
+from tailrace_kernel.equality import Equality
 from tailrace_kernel.facts import NOTHING
 from tailrace_kernel.reach import is_table
 from tailrace_kernel.rules import Rules
-from tailrace_kernel.sharing import ATOMS, copied, fingerprint, flat, immutable, parts, size
+from tailrace_kernel.sharing import ATOMS, MAX_PARTS, copied, fingerprint, flat, immutable, parts, size
 from tailrace_kernel.stimuli import STAY, Bind, CellFinished, Directions, Execute, Outcome, Version
 
 Garbage = list[Any]
@@ -62,6 +62,7 @@ class Namespace:
         self._sizes: dict[Version, int] = {}  # bytes of the versions aside
         self._total = 0
         self._prepared = UNPREPARED
+        self._alone: set[str] = set()  # cells whose values share nothing with what other cells had made before
 
     def apply(self, effect: Bind) -> Garbage:
         """Under the lock of the step that gave the effect."""
@@ -99,7 +100,8 @@ class Namespace:
         elif self.rules.failure_removes:
             garbage = [user.pop(name) for name in execute.writes if name in user]
         recalled = self._recalled(execute, garbage) if self._originals else frozenset()
-        if prepared is UNPREPARED and self._total <= self.budget:
+        if prepared is UNPREPARED and self._total <= self.budget and not execute.cutoff:
+            self._alone.discard(execute.cell_id)
             return (
                 CellFinished(
                     cell_id=execute.cell_id,
@@ -322,16 +324,44 @@ class Namespace:
         return frozenset(kept)
 
     def _unchanged(self, execute: Execute, prepared: Prepared, garbage: Garbage) -> set[str]:
-        """Equal immutable values; mutable ones only when all that the cell writes is equal: then the old ones stay."""
+        """Equal immutable values; mutable ones only when all that the cell writes is equal: then the old ones stay.
+
+        Not when old or new ones share an object with a value from elsewhere: it would be another one, or no longer the
+        same one.
+        """
         user, old = self.user, prepared.old
-        same = {name for name in old if name in user and equal_values(old[name], user[name])}
+        equality = Equality()
+        same = {name for name in sorted(old) if name in user and equality.holds(old[name], user[name])}
         firm = {name for name in same if immutable(user[name])}
-        if (same != execute.writes or prepared.touched or prepared.copied) and self.rules.cutoff_whole:
+        was_alone, is_alone = execute.cell_id in self._alone, self._stands_alone(execute)
+        if is_alone:
+            self._alone.add(execute.cell_id)
+        else:
+            self._alone.discard(execute.cell_id)
+        other = same != execute.writes or prepared.touched or prepared.copied or not (was_alone and is_alone)
+        if other and self.rules.cutoff_whole:
             return firm
         for name in same - firm:
             garbage.append(user[name])
             user[name] = old[name]
         return same
+
+    def _stands_alone(self, execute: Execute) -> bool:
+        """Whether nothing outside this cell holds an object that its values are made of. When unsure, not."""
+        user, writes = self.user, execute.writes
+        made = parts([user[name] for name in writes if name in user], classes=False)
+        looks = MAX_LOOKS // 10 - len(made)
+        if not made:
+            return True
+        others = [value for name, value in user.items() if name not in writes and not is_shells(name)]
+        others += [value for (_, writer), value in self.aside.items() if writer != execute.cell_id]
+        for value in others:
+            if type(value) not in ATOMS:
+                inside = parts((value,), classes=True)
+                looks -= len(inside) + 1
+                if looks < 0 or not inside.keys().isdisjoint(made):
+                    return False
+        return len(made) < MAX_PARTS
 
 
 def is_shells(name: str) -> bool:

@@ -2,16 +2,30 @@
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from tailrace_kernel.equality import equal_values
+from tailrace_kernel.equality import Equality
 from tailrace_kernel.sharing import flat, immutable, parts
 from tailrace_kernel.stimuli import SettingsChanged
 from tests.kernel.dataflow import Notebook
 
 
+INNER: list[int] = []
+TWICE = [INNER, INNER]
+
+
 def notebook(*cells: str, **more: Any) -> Notebook:
     nb = Notebook(**more)
+    nb.put_all({chr(97 + i): code for i, code in enumerate(cells)})
+    nb.run(mode="all")
+    return nb
+
+
+def cut_off(*cells: str, **more: Any) -> Notebook:
+    nb = Notebook(**more)
+    nb.step(SettingsChanged(cutoff=True))
     nb.put_all({chr(97 + i): code for i, code in enumerate(cells)})
     nb.run(mode="all")
     return nb
@@ -156,13 +170,39 @@ def test_cut_off_leaves_readers_of_equal_values_alone() -> None:
 
 
 def test_cut_off_keeps_equal_containers_bound() -> None:
-    nb = notebook("x = 5", "y = [x > 3]", "z = y")
-    nb.step(SettingsChanged(cutoff=True))
+    nb = cut_off("x = 5", "y = [x > 3]", "z = y")
     kept = nb.value("y")
     nb.put("a", "x = 7")
     assert nb.run("a") == ["a", "b"]
     assert nb.value("y") is kept
     assert nb.value("z") is kept
+
+
+@pytest.mark.parametrize("options", [{}, {"copies": False}, {"budget": 0}])
+def test_cut_off_keeps_no_object_that_others_hold(options: dict[str, Any]) -> None:
+    """`alias` is `data` in a script, whatever is equal."""
+    for again in "abc":
+        nb = cut_off("data = [1]", "data.append(2)", "alias = data", **options)
+        nb.run(again)
+        assert nb.all_fresh()
+        assert nb.value("alias") is nb.value("data")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("y = [x]", "y = [[1]]"), ("y = [[1]]", "y = [x]"), ("y = x", "y = [1]")]
+)
+def test_cut_off_sees_that_an_object_is_another_cells_no_more_or_now(before: str, after: str) -> None:
+    nb = cut_off("x = [1]", before, "print(y is x, y[0] is x)")
+    nb.put("b", after)
+    assert nb.run("b") == ["b", "c"]
+    assert nb.output["c"] == cut_off("x = [1]", after, "print(y is x, y[0] is x)").output["c"]
+
+
+def test_cut_off_compares_names_of_a_cell_together() -> None:
+    nb = cut_off("x = []; y = x", "print(x is y)")
+    nb.put("a", "x = []; y = []")
+    assert nb.run("a") == ["a", "b"]
+    assert nb.output["b"] == "False\n"
 
 
 def test_what_an_opaque_cell_binds_is_seen_after_its_run() -> None:
@@ -216,10 +256,26 @@ def test_what_may_be_copied_and_what_never_changes(value: object, is_flat: bool,
         ([1], [True], False),
         ({"a": 1, "b": 2}, {"b": 2, "a": 1}, False),
         ({1, 2}, {2, 1}, True),
+        ({1, 9}, {1.0, 9}, False),
+        ({8, 0}, {0, 8}, False),  # they print in another order
+        (range(0, 3, 2), range(0, 4, 2), False),
+        (TWICE, [[], []], False),
+        ([[], []], TWICE, False),
+        ([[], []], [[], []], True),
+        (np.zeros((2, 3)), np.zeros((2, 3)), True),
+        (np.zeros((2, 3)), np.zeros((3, 2)).T, False),
+        (np.array([0.0]), np.array([-0.0]), False),
+        (pd.Series([1, "a", None]), pd.Series([1, "a", None]), True),
+        (pd.Series([1, "a", None]), pd.Series([True, "a", None]), False),
+        (pd.Series([1, "a", None]), pd.Series([1, "a", float("nan")]), False),
+        (pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [1]}), True),
+        (pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [1]}, index=[0]), False),
+        (pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [1.0]}), False),
+        (pd.DataFrame({"a": ["x"]}), pd.DataFrame({"a": ["x"]}), True),
     ],
 )
 def test_equality_is_exact(old: object, new: object, same: bool) -> None:
-    assert equal_values(old, new) is same
+    assert Equality().holds(old, new) is same
 
 
 def test_a_name_it_may_bind_and_changes_through_sharing_stays_bound() -> None:
