@@ -11,7 +11,6 @@ from tailrace_kernel.sharing import flat, immutable, parts
 from tailrace_kernel.stimuli import SettingsChanged
 from tests.kernel.dataflow import Notebook
 
-
 INNER: list[int] = []
 TWICE = [INNER, INNER]
 
