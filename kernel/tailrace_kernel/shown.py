@@ -162,12 +162,15 @@ class Shown:
         return directions
 
     def at_rest(self, name: str) -> str | None:
-        """The cell whose object the name shows when nothing runs: its last writer that has run."""
-        graph = self._graph
-        strict = graph.rules.no_fallback
-        for writer in graph.last(name) if strict else reversed(graph.writers.get(name, ())):
+        """The cell whose object the name shows when nothing runs: the last writer whose last run gave it.
+
+        Nothing if that run unbound the name or failed. A writer that never ran, or did when its text did not write the
+        name yet, takes nothing away; one that only may bind the name and did not is looked behind.
+        """
+        strict = self._graph.rules.no_fallback
+        for writer in reversed(self._graph.writers.get(name, ())):
             record = self._records[writer]
-            if record.outcome is None or name in record.passed or not (strict or record.has(name)):
+            if name not in record.given or name in record.passed or not (strict or record.has(name)):
                 continue
             return writer if record.has(name) else None
         return None

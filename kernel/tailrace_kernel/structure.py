@@ -10,7 +10,7 @@ from tailrace_kernel.gather import Gather
 from tailrace_kernel.graph import Delta
 from tailrace_kernel.reach import Reach, reach
 from tailrace_kernel.records import Record
-from tailrace_kernel.state import State
+from tailrace_kernel.state import State, reads_from
 from tailrace_kernel.stimuli import CellDropped, CellRegistered, CellRemoved, RunStarted
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.kernel_messages import KernelReason
@@ -173,9 +173,10 @@ class Structure:
     # Removal
 
     def _readers_that_ran(self, cell: str) -> list[str]:
+        """Cells whose last run consulted this one; where it never ran itself, removing it is an edit undone."""
         state = self._state
         readers = {**state.graph.succs[cell], **state.then.get(cell, {})}
-        ran = [r for r in readers if state.records[r].outcome is not None and r != cell]
+        ran = [r for r in readers if r != cell and reads_from(state.records[r], cell)]
         return sorted(ran, key=state.graph.places.at.__getitem__)
 
     def _forget(self, record: Record) -> set[str]:

@@ -97,7 +97,11 @@ class Namespace:
             for name in execute.writes:
                 if name not in user and not is_table(name):
                     unbound |= {name}
-        elif self.rules.failure_removes:
+        shared = rebound = NO_VERSIONS
+        if prepared is not UNPREPARED:  # looked at before a failure takes the names away
+            shared = prepared.shared | self._attached(execute, prepared)
+            rebound = self._rebound(execute, prepared, shared) if shared else NO_VERSIONS
+        if outcome != "success" and self.rules.failure_removes:
             garbage = [user.pop(name) for name in execute.writes if name in user]
         recalled = self._recalled(execute, garbage) if self._originals else frozenset()
         if prepared is UNPREPARED and self._total <= self.budget and not execute.cutoff:
@@ -114,7 +118,6 @@ class Namespace:
                 garbage,
             )
         kept = self._kept(execute, prepared, garbage) if outcome == "success" else NOTHING
-        shared = prepared.shared | self._attached(execute, prepared)
         excess = max(0, self._total - self.budget)
         return (
             CellFinished(
@@ -127,7 +130,7 @@ class Namespace:
                 copied=prepared.copied,
                 touched=frozenset(prepared.touched),
                 shared=shared,
-                rebound=self._rebound(execute, prepared, shared) if shared else NO_VERSIONS,
+                rebound=rebound,
                 found=self._found(execute, prepared) if outcome == "success" else NOTHING,
                 excess=excess,
                 held=self.removable() if excess else (),

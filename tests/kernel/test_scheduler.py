@@ -27,6 +27,21 @@ def test_an_edit_runs_nothing_and_a_run_reaches_the_readers() -> None:
     assert nb.statuses() == {"a": "success", "b": "success"}
 
 
+def test_deleting_a_cell_that_never_ran_runs_nothing() -> None:
+    nb = notebook("x = 1", "y = x")
+    nb.put("new", "x = 2", index=1)
+    assert nb.status("b") == "stale"
+    assert nb.remove("new") == []
+    assert nb.statuses() == {"a": "success", "b": "success"}
+
+
+def test_deleting_a_cell_runs_no_text_that_never_ran() -> None:
+    nb = notebook("x = 1", "y = 2")
+    nb.put("b", "y = x")
+    assert nb.remove("a") == []
+    assert nb.status("b") == "stale"
+
+
 def test_undoing_an_edit_makes_fresh_again() -> None:
     nb = notebook("x = 5", "y = x + 1")
     nb.put("a", "x = 10")

@@ -47,6 +47,30 @@ def test_a_change_that_fails_half_way_spends_the_version() -> None:
     assert nb.value("y") == [1, 3]
 
 
+def test_a_change_that_fails_keeps_what_it_found_to_share() -> None:
+    nb = notebook("x = y = [3]", "x.sort()\nmissing")
+    for _ in range(3):
+        assert nb.run(mode="all") == ["a", "b"]
+        assert nb.scheduler.state.graph.learned == {"b": {"y"}}
+
+
+def test_a_failing_cell_that_changes_a_part_it_attached_spends_the_version() -> None:
+    nb = notebook("x = [1]", "y = []", "y.__init__([x]); y[0].append(2); 1 / 0")
+    nb.put("c", "y.append(3)")
+    nb.run("c")
+    assert (nb.value("x"), nb.value("y")) == ([1], [3])
+
+
+def test_a_name_stays_until_the_cell_that_shall_write_it_runs() -> None:
+    nb = notebook("x = 1", "y = 2")
+    nb.put("b", "x = 3")
+    assert nb.value("x") == 1
+    nb.put("c", "x = 4")
+    assert nb.value("x") == 1
+    nb.run("b")
+    assert nb.value("x") == 3
+
+
 def test_made_again_says_by_whom() -> None:
     nb = notebook("x = [1]", "y = x", "x.append(2)")
     why = nb.scheduler.plan(["c"]).reasons["a"]
