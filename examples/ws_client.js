@@ -3,7 +3,7 @@
 // the events it missed, and sends again what was not acknowledged. See protocol/SPEC.md, part B.
 function follow(notebookId, onFrame) {
   const client = crypto.randomUUID();
-  const key = sessionStorage.getItem("tailrace.key"); // what login gave this page
+  const key = localStorage.getItem("tailrace.key"); // what login gave this page
   const waiting = new Map(); // id → frame, until its answer
   let socket, since, attempt = 0, count = 0, live = false;
 

@@ -124,7 +124,8 @@ def _unwritten(found: Outline) -> Iterator[Finding]:
                 message = f"no cell writes {name}: a star import may bring it"
                 yield Finding(STAR_READ, cell.id, message, first_read(cell, name), None, (name,))
             elif cell.type != "sql" or f"default:{name.lower()}" not in facts.reads:
-                yield Finding(UNWRITTEN, cell.id, _nobody(name, written, cell), first_read(cell, name), None, (name,))
+                message = _nobody(name, found.cells, cell)
+                yield Finding(UNWRITTEN, cell.id, message, first_read(cell, name), None, (name,))
 
 
 def _unmade_table(cell: OutlinedCell, table: str, given: Collection[str]) -> Iterator[Finding]:
@@ -137,10 +138,14 @@ def _unmade_table(cell: OutlinedCell, table: str, given: Collection[str]) -> Ite
             yield Finding(UNWRITTEN, cell.id, message, first_read(cell, name), None, (name,))
 
 
-def _nobody(name: str, written: Collection[str], cell: OutlinedCell) -> str:
-    if name in cell.analysis.writes:
-        return f"{name} is read before this cell binds it, and no other cell writes it"
-    near = difflib.get_close_matches(name, sorted(each for each in written if ":" not in each), n=1, cutoff=0.75)
+def _nobody(name: str, cells: Iterable[OutlinedCell], cell: OutlinedCell) -> str:
+    others = tuple(other.id for other in cells if name in other.writes and other is not cell)
+    if others:
+        return f"{name} is needed here before this cell writes it, and only {_cells(others)} below writes it"
+    if name in cell.writes:
+        return f"{name} is needed here before this cell writes it, and no other cell writes it"
+    known = sorted({each for other in cells for each in other.writes if ":" not in each})
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
     return f"no cell writes {name}" + (f"; did you mean {near[0]}?" if near else "")
 
 

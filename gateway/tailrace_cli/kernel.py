@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     start = actions.add_parser("start", help="start a kernel that outlives this terminal; prints its connection file")
     start.add_argument("--name", help="a name to stop it by (default: one is made)")
     start.add_argument("--tcp", action="store_true", help="listen on TCP ports instead of Unix sockets")
-    start.add_argument("--ip", default="127.0.0.1", help="with --tcp; another than loopback needs --curve")
+    start.add_argument("--ip", help="listen on TCP here (--tcp alone: 127.0.0.1); another than loopback needs --curve")
     start.add_argument("--curve", action="store_true", help="encrypt: only clients with the connection file are heard")
     start.add_argument("--cwd", type=Path, default=Path(), metavar="FOLDER", help="its working directory")
     start.add_argument("--json", action="store_true", help="print name, pid and connection file as JSON")
@@ -61,7 +61,7 @@ def main(chosen: argparse.Namespace) -> int:
         case "install":
             print(_install(chosen))
         case "start":
-            listen = Listen(chosen.ip if chosen.tcp else None, chosen.curve)
+            listen = Listen(chosen.ip or ("127.0.0.1" if chosen.tcp else None), chosen.curve)
             daemon = kernel_daemon.start(chosen.name, listen, chosen.cwd.resolve())
             print(json.dumps(_record(daemon)) if chosen.json else daemon.connection_file)
         case "list":

@@ -38,6 +38,7 @@ class RunView:
         self._task = self._bar.add_task("starting", total=len(record.code_cells()))
         self._inside_line = False
         self._under: str | None = None  # the cell whose heading was printed last
+        self._last: dict[str, str] = {}  # each cell: `running`, or the end that was told last
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -63,8 +64,10 @@ class RunView:
             cell_id, status = change["cell_id"], change["status"]
             if status == "running":
                 self._bar.update(self._task, description=self._titles.get(cell_id, cell_id))
-            elif status in MARKS:
+            elif status in MARKS and self._last.get(cell_id) != status:
                 self._ended(cell_id, status, change.get("seconds"))
+            if status in MARKS or status == "running":
+                self._last[cell_id] = status
 
     def _ended(self, cell_id: str, status: str, seconds: float | None) -> None:
         mark, colour = MARKS[status]

@@ -88,7 +88,10 @@ class Credentials:
         if len(self._wrong) == WRONG_TRIES and now - self._wrong[0] < 60:
             raise TailraceError(ErrorCode.TOO_MANY, "Too many wrong login codes: wait a minute.", retry=60.0)
         self._wrong.append(now)
-        message = "This login code is wrong, used or older than 5 minutes: print a fresh one with `tailrace serve`."
+        message = (
+            "This login code is wrong, used or older than 5 minutes: press Enter in the terminal of `tailrace serve` "
+            "for a fresh one."
+        )
         raise TailraceError(ErrorCode.NOT_LOGGED_IN, message)
 
     def log_out(self, session: str) -> None:

@@ -72,7 +72,7 @@ class Library:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(path, "xb") as file:
-                file.write(EMPTY[path.suffix].encode() if content is None else content)
+                file.write(EMPTY[path.suffix].encode() if content is None else _marked(path, content))
         except FileExistsError:
             message = f"{path.name} is there already: choose another name."
             raise TailraceError(ErrorCode.CONFLICT, message) from None
@@ -168,6 +168,11 @@ def is_notebook(path: Path) -> bool:
             return _MARKER.search(file.read(HEAD)) is not None
     except OSError:
         return False
+
+
+def _marked(path: Path, content: bytes) -> bytes:
+    """A script without a marker becomes a notebook of one cell."""
+    return content if path.suffix == ".ipynb" or _MARKER.search(content[:HEAD]) else b"# %%\n" + content
 
 
 def id_of(path: Path) -> str:

@@ -5,6 +5,7 @@ HTML that a cell made stands in a frame that may do nothing; everything else is 
 
 import base64
 import html
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from tailrace_protocol.objects import DisplayOutput, ErrorOutput, Output, Result
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+CHART = re.compile(r"application/vnd\.(vega(lite)?|plotly)\.")
 ROW = 30  # px of a table's row, for the height of a frame
 TALLEST = 600  # px
 STYLE = """
@@ -87,4 +89,6 @@ def _bundle(data: Mapping[str, Any], fallback: str) -> str:
         made = data["text/html"]
         height = min(TALLEST, max(60, ROW * (made.count("<tr") + 1)))
         return f'<iframe sandbox="" title="Output" style="height: {height}px" srcdoc="{html.escape(made)}"></iframe>'
+    if any(CHART.match(mime) for mime in data):
+        return '<p class="kind">A chart that the notebook\'s page draws; no script runs in this copy.</p>'
     return f"<pre>{html.escape(fallback)}</pre>"

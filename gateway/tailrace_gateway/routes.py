@@ -162,7 +162,10 @@ class Routes:
         name = request.query.get("name", "")
         content = await _limited(request, MAX_IMPORT)
         if not name.endswith((".py", ".ipynb", ".md")):
-            raise TailraceError(ErrorCode.BAD_FIELD, "Give the file's name as ?name=….py, ….ipynb or ….md.")
+            raise TailraceError(
+                ErrorCode.BAD_FIELD,
+                f"{name or 'A file without a name'} is no notebook: import a .py, .ipynb or .md file.",
+            )
         if name.endswith(".md"):
             name = f"{name.removesuffix('.md')}.py"
             content = await asyncio.to_thread(percent_of, content)

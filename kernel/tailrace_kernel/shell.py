@@ -41,9 +41,14 @@ class CellFormatter(DisplayFormatter):
     def format(self, obj: Any, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
         if type(obj) in PLAIN_TYPES and include is None and exclude is None and self._only_text(type(obj)):
             return {"text/plain": self.formatters["text/plain"](obj)}, {}
-        if not self.altair_ready and type(obj).__module__.startswith("altair."):
+        shell: Any = self.parent
+        if not self.altair_ready and type(obj).__module__.startswith("altair.") and shell.is_attached():
             self._prepare_altair()
         shown: tuple[dict[str, Any], dict[str, Any]] = super().format(obj, include, exclude)
+        for mime in [mime for mime in shown[0] if mime.endswith(".json")]:
+            shown[0][f"{mime[: -len('.json')]}+json"] = shown[0].pop(
+                mime
+            )  # Altair 6: no `.ipynb` may hold its own type
         if include is None and "text/html" in shown[0]:
             self._add_table(obj, shown[0])
         return shown
@@ -69,7 +74,7 @@ class CellFormatter(DisplayFormatter):
         return not any(kind in formatter.type_printers for formatter in others)
 
     def _prepare_altair(self) -> None:
-        """Its default writes a page of HTML with scripts; the MIME type is what clients draw themselves."""
+        """Its default writes a page of HTML with scripts; the MIME type is what our clients draw themselves."""
         self.altair_ready = True
         renderers = sys.modules["altair"].renderers
         if renderers.active == "default":

@@ -67,3 +67,12 @@ def test_large_values_come_from_where_they_are_kept() -> None:
     assert 'src="data:image/png;base64,QUJD"' in write_page("n", [cell], outputs, blob)
     assert asked == ["/blobs/1"]
     assert "<pre>picture" in write_page("n", [cell], outputs, None)
+
+
+def test_a_chart_that_needs_scripts_is_named_instead_of_its_advice() -> None:
+    cell = StoredCell(id="a", type="python", code="chart")
+    data = {"application/vnd.vegalite.v6+json": {}, "text/plain": "<VegaLite> if you see this message …"}
+    outputs: dict[str, tuple[Output, ...]] = {"a": (ResultOutput(index=0, data=data, metadata={}),)}
+    page = write_page("n", [cell], outputs, None)
+    assert "A chart that the notebook" in page
+    assert "if you see this" not in page

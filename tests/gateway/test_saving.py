@@ -97,6 +97,12 @@ async def test_export_import_create_and_delete(tmp_path: Path) -> None:
             f"{base}/import?name=words.md", data=b"Hi\n\n```sql\nSELECT 1\n```"
         ) as response:
             assert (response.status, (await response.json())["path"]) == (201, "words.py")
+        async with gateway.session.post(f"{base}/import?name=script.py", data=b"x = 1\nprint(x)\n") as response:
+            script = (await response.json())["id"]
+        async with gateway.session.get(f"{base}/{script}") as response:
+            assert [cell["code"] for cell in (await response.json())["cells"]] == ["x = 1\nprint(x)"]
+        async with gateway.session.post(f"{base}/import?name=words.txt", data=b"x") as response:
+            assert "words.txt is no notebook" in (await response.json())["message"]
         async with gateway.session.post(f"{base}/import?name=bad.ipynb", data=b"{") as response:
             assert response.status == 422
         for name, status in (("fresh", 201), ("fresh", 409), ("../out", 400), ("", 400), (".hidden", 400)):
@@ -105,4 +111,4 @@ async def test_export_import_create_and_delete(tmp_path: Path) -> None:
         async with gateway.session.delete(f"{base}/{copy}") as response:
             assert response.status == 204
         async with gateway.session.get(base) as response:
-            assert [row["path"] for row in await response.json()] == ["fresh.py", "story.py", "words.py"]
+            assert [row["path"] for row in await response.json()] == ["fresh.py", "script.py", "story.py", "words.py"]

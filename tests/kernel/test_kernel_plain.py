@@ -100,6 +100,14 @@ def test_a_stock_frontend_gets_the_usual_bundle_of_a_frame(notebook: Notebook) -
     assert [sorted(data) for data in shown] == [["text/html", "text/plain"]]
 
 
+def test_a_stock_frontend_gets_an_altair_chart_that_a_file_may_hold(notebook: Notebook) -> None:
+    code = "import altair as alt\nalt.Chart(alt.Data(values=[{'x': 1}])).mark_point().encode(x='x:Q')"
+    notebook.run("a", code)
+    (data,) = [each["content"]["data"] for each in notebook.peer.iopub if each["type"] == "execute_result"]
+    assert "text/html" in data
+    assert all(isinstance(value, str) or mime.endswith("+json") for mime, value in data.items())
+
+
 def test_run_all_runs_each_cell_once(notebook: Notebook) -> None:
     cells = [("c0", "x0 = 0\nprint('c0')")]
     cells += [(f"c{n}", f"x{n} = x{n - 1} + 1\nprint('c{n}')") for n in range(1, 12)]

@@ -176,8 +176,7 @@ def test_altair_gives_its_mime_type(peer: Peer) -> None:
     peer.register("chart", code)
     peer.run("chart")
     (_, data) = outputs(peer.last, "chart")[-1]
-    assert any(mime.startswith("application/vnd.vegalite") for mime in data)
-    assert "text/html" not in data
+    assert [mime for mime in data if mime != "text/plain"] == ["application/vnd.vegalite.v6+json"]
 
 
 def test_two_requests_join_one_run(peer: Peer) -> None:

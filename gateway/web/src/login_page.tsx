@@ -12,7 +12,7 @@ export function LoginPage({ done }: { done: () => void }) {
       <h1>Open the URL that Tailrace printed</h1>
       <p>
         The terminal that runs <code>tailrace serve</code> (or <code>make run</code>) shows an address that ends in <code>#code=…</code>.
-        It lets one browser in, once. You can also paste it here.
+        It lets one browser in, once; press Enter in that terminal for another one. You can also paste it here.
       </p>
       <LoginForm done={done} />
     </main>

@@ -1,16 +1,15 @@
 /**
- * Start of the page: log in with the code of the address or the key of another tab, then show the list (`/`) or one notebook (`/notebooks/{id}`,
+ * Start of the page: log in with the code of the address, then show the list (`/`) or one notebook (`/notebooks/{id}`,
  * `/?notebook={id}`). The names, roles and data attributes that browser tests rely on are listed in ../README.md.
  */
 
 import { render } from "preact";
 
-import { borrowKey, lendKey } from "./key_loan";
 import { LoginPage } from "./login_page";
 import { Note } from "./note";
 import { NotebookList } from "./notebook_list";
 import { NotebookPage } from "./notebook_page";
-import { HttpError, keepKey, loginFromAddress, pageKey } from "./session";
+import { HttpError, loginFromAddress, pageKey } from "./session";
 import "./styles/page.css";
 import { applyTheme } from "./theme";
 
@@ -39,13 +38,8 @@ async function start(): Promise<void> {
       return;
     }
   }
-  if (pageKey() === undefined) {
-    const key = await borrowKey();
-    if (key !== undefined) keepKey(key);
-  }
   show();
 }
 
 addEventListener("hashchange", () => void start()); // the printed link, opened where the page is open already
-lendKey(pageKey);
 void start();

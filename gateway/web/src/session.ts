@@ -1,4 +1,4 @@
-/** Who this tab is: page key of the login, and a client id per notebook that no other tab shares. Knows storage and login. */
+/** Who this browser and this tab are: page key of the login, and a client id per notebook that no other tab shares. Knows storage and login. */
 
 import { saveBlob } from "./outputs/saving";
 
@@ -15,16 +15,9 @@ export class HttpError extends Error {
   }
 }
 
+// Storage of the origin, port included, which a cookie does not keep apart; as long-lived as the cookie, for all tabs.
 export function pageKey(): string | undefined {
-  return sessionStorage.getItem(KEY) ?? undefined;
-}
-
-export function keepKey(key: string): void {
-  sessionStorage.setItem(KEY, key);
-}
-
-export function forgetKey(): void {
-  sessionStorage.removeItem(KEY);
+  return localStorage.getItem(KEY) ?? undefined;
 }
 
 /** Exchange the code of the address (`#code=…`), if there is one, and take it out of the address and the history. */
@@ -38,7 +31,7 @@ export async function loginFromAddress(): Promise<void> {
 /** Throws HttpError when the code is wrong, used or too old. */
 export async function login(code: string): Promise<void> {
   const { key } = await rest<{ key: string }>("POST", "/api/v1/login", { code });
-  keepKey(key);
+  localStorage.setItem(KEY, key);
 }
 
 /** One REST call, with the page key. Throws HttpError with the gateway's code and sentence. */
