@@ -1,8 +1,13 @@
+import { fileURLToPath } from "node:url";
+
 import { defineConfig } from "vitest/config";
 
 // JSX goes through the compiler's own transform: Preact needs no plugin, and tsc checks everything.
 export default defineConfig({
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  resolve: {
+    alias: { "sanitize-html": fileURLToPath(new URL("src/widgets/sanitize.ts", import.meta.url)) }, // 80 kB less
+  },
   build: {
     outDir: "../tailrace_gateway/static",
     emptyOutDir: true,

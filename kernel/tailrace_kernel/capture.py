@@ -12,12 +12,14 @@ from typing import Any
 from ipykernel.iostream import OutStream
 
 from tailrace_kernel.outbox import Outbox
+from tailrace_kernel.output_widget import OutputCapture
 
 
 class CellStream(OutStream):
     """Never waits for a flush: order is kept by the outbox, not by waiting."""
 
     outbox: Outbox
+    widgets: OutputCapture
 
     def write(self, string: str) -> int:
         if self.echo is not None or self.pub_thread is None or os.getpid() != self._master_pid:
@@ -26,7 +28,7 @@ class CellStream(OutStream):
             raise TypeError(f"write() argument must be str, not {type(string).__name__}")  # pragma: no cover
         if not self.outbox.is_usable():
             return super().write(string) or 0
-        if string:
+        if string and not (self.widgets.active and self.widgets.text(self.name, self.parent_header, string)):
             self.outbox.text(self.name, self.parent_header, string)
         return len(string)
 
@@ -37,12 +39,13 @@ class CellStream(OutStream):
             self.outbox.wake()
 
 
-def adopt(stream: Any, outbox: Outbox) -> None:
+def adopt(stream: Any, outbox: Outbox, widgets: OutputCapture) -> None:
     """Turn one of the application's streams into ours; its descriptor watcher and echo stay as they are."""
     if type(stream) is OutStream:
         stream.__class__ = CellStream
         assert isinstance(stream, CellStream)
         stream.outbox = outbox
+        stream.widgets = widgets
 
 
 def inherit_parents(shell: Any) -> None:

@@ -58,7 +58,10 @@ class ControlChannel:
         if is_stock or self._waiting:
             self._waiting += 1
             return self._take_turn(frames if is_stock else None, ident, message)
-        self._answer(ident, message)
+        try:
+            self._answer(ident, message)
+        except Exception:  # out of here it would keep the stream from looking for the next message
+            logger.exception("%s could not be answered", kind)
         return None
 
     async def _take_turn(self, frames: Any, ident: Any, message: Message) -> None:

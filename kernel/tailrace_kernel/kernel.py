@@ -19,7 +19,7 @@ from ipykernel.ipkernel import IPythonKernel
 from jupyter_client.session import extract_header
 from traitlets import Type
 
-from tailrace_kernel import capture, lifeline, session, sql_magic
+from tailrace_kernel import capture, lifeline, output_widget, session, shell_channel, sql_magic
 from tailrace_kernel.answer import Call, refusal, reply_type
 from tailrace_kernel.catalogue import Catalogue, ends_silently
 from tailrace_kernel.cell_parent import CellParent
@@ -65,8 +65,10 @@ class TailraceKernel(IPythonKernel):
         self.outbox = Outbox(self.iopub_thread, self._wire, f"kernel.{self.ident}")
         self.iopub_thread.send_multipart = self.outbox.put
         self.iopub_thread.schedule = self.outbox.schedule
+        widgets = output_widget.install(self.shell, lambda: self.outbox.attached)
+        self.shell.output_capture = widgets
         for stream in (sys.stdout, sys.stderr):
-            capture.adopt(stream, self.outbox)
+            capture.adopt(stream, self.outbox, widgets)
         capture.inherit_parents(self.shell)
         if sys.getswitchinterval() == STOCK_SWITCH_INTERVAL:
             sys.setswitchinterval(SWITCH_INTERVAL)
@@ -83,6 +85,7 @@ class TailraceKernel(IPythonKernel):
 
     def start(self) -> None:
         super().start()
+        shell_channel.shorten(self)
         if self._is_on_main():
             self.interrupts.rest(self._main_loop(), lambda: self.conductor.interrupt(None))
 
@@ -355,7 +358,7 @@ class TailraceKernel(IPythonKernel):
             self.shell.history_manager.store_inputs(count, code, code)
         return count
 
-    async def shell_channel_thread_main(self, msg: Any) -> None:
+    def shell_channel_thread_main(self, msg: Any) -> None:  # type: ignore[override]
         """Cells of plain mode join the pending set now; the message itself goes its stock way and waits its turn."""
         try:
             ident, frames = self._wire.feed_identities(msg, copy=False)
@@ -365,7 +368,7 @@ class TailraceKernel(IPythonKernel):
                     self.plain_mode.arrive({**message, "ident": ident})
         except Exception:
             self.log.debug("a request could not be taken before its turn", exc_info=True)
-        await super().shell_channel_thread_main(msg)
+        shell_channel.run_through(super().shell_channel_thread_main(msg))
 
     def _send_abort_reply(self, stream: Any, msg: dict[str, Any], idents: Any) -> None:
         self.plain_mode.abort(msg)
@@ -477,7 +480,12 @@ def unknown(kind: str) -> TailraceError:
 
 
 def _log_like(application: logging.Logger) -> None:
-    """Our log lines go where the application's go; by default they would come out as stderr of a cell."""
+    """Our log lines go where the application's go; by default they would come out as stderr of a cell.
+
+    Its logger makes records of all that upstream says about each message, for handlers that then drop them.
+    """
+    if application.handlers:
+        application.setLevel(min(handler.level for handler in application.handlers))
     ours = logging.getLogger("tailrace_kernel")
     ours.handlers = list(application.handlers)
     ours.propagate = False

@@ -20,6 +20,7 @@ from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 from traitlets import Type
 
 from tailrace_kernel.interrupt import Interrupts
+from tailrace_kernel.output_widget import OutputCapture
 from tailrace_kernel.shown_tables import ShownTables
 from tailrace_kernel.versions import an_eighth_of_memory
 from tailrace_protocol.errors import TailraceError
@@ -124,6 +125,7 @@ class TailraceShell(ZMQInteractiveShell):
     compile: CellCompiler
     interrupts: Interrupts | None = None
     tables: ShownTables
+    output_capture: OutputCapture | None = None
     is_attached: Callable[[], bool] = staticmethod(lambda: False)  # whether a client of ours listens
     failed: ExecutionResult | None = None  # the last that IPython itself has given for a failure
     failures = 0  # counted, so that a run can tell whether the last one is its own
@@ -146,6 +148,13 @@ class TailraceShell(ZMQInteractiveShell):
             self._showtraceback(kind, error, format_group(error, frames))
             return
         super().showtraceback(exc_tuple, *args, **options)
+
+    def _showtraceback(self, etype: type[BaseException], evalue: Any, stb: list[str]) -> None:
+        capture = self.output_capture
+        content = {"ename": etype.__name__, "evalue": str(evalue), "traceback": list(stb)}
+        if capture is not None and capture.active and capture.error(self.displayhook.parent_header, content):
+            return
+        super()._showtraceback(etype, evalue, stb)
 
     def show_usage_error(self, exc: BaseException) -> None:
         """An error output, as of any other failure; IPython writes a line to stderr and the cell looks well."""

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from tailrace_protocol.objects import TABLE_MIME
 from tests.kernel.kernel_client import Peer, RunningKernel, cell_of, outputs, running_kernel
 
 
@@ -106,27 +105,3 @@ def test_the_debugger_stops_at_a_breakpoint_of_a_cascaded_cell(peer: Peer) -> No
         assert ("stdout", "through 42\n") in outputs(peer.iopub, "b")
     finally:
         debug(peer, "disconnect", restart=False, terminateDebuggee=False)
-
-
-def test_a_frame_that_is_shown_can_be_paged_until_the_cell_runs_again(peer: Peer) -> None:
-    peer.register("sales", "import pandas as pd\nsales = pd.DataFrame({'n': range(300), 't': 'x'})\nsales")
-    peer.run("sales")
-    kind, data = outputs(peer.last, "sales")[0]
-    assert kind == "execute_result"
-    assert "<table" in data["text/html"]
-    reference = data[TABLE_MIME]
-    assert (reference["rows"], reference["columns"]) == (300, 2)
-    asked = {"cell_id": "sales", "token": reference["token"], "limit": 2}
-    page = peer.ask("table_page_request", {**asked, "sort": [{"column": "n", "descending": True}]})
-    assert (page["rows"], page["total"]) == ([[299, "x"], [298, "x"]], 300)
-    assert [column["type"] for column in page["columns"]] == ["int64", "str"]
-    part = peer.reply(peer.send("export_table_request", {"cell_id": "sales", "token": reference["token"]}))
-    assert part["buffers"][0].startswith(b'"n","t"\n0,"x"\n')
-    peer.register("change", "sales.loc[0, 'n'] = -1")
-    peer.run("change")
-    assert peer.ask("table_page_request", asked)["rows"][0] == [0, "x"]
-    peer.run("sales")
-    assert peer.ask("table_page_request", asked)["ename"] == "no_such_output"
-    again = outputs(peer.last, "sales")[0][1][TABLE_MIME]["token"]
-    peer.ask("remove_cell_request", {"cell_id": "sales"})
-    assert peer.ask("table_page_request", {**asked, "token": again})["ename"] == "no_such_output"

@@ -108,6 +108,12 @@ def test_a_stock_frontend_gets_an_altair_chart_that_a_file_may_hold(notebook: No
     assert all(isinstance(value, str) or mime.endswith("+json") for mime, value in data.items())
 
 
+def test_output_widgets_are_left_to_a_stock_frontend(notebook: Notebook) -> None:
+    notebook.run("a", "import ipywidgets\nout = ipywidgets.Output()\nwith out:\n    print('inside')")
+    texts = [each["content"]["text"] for each in notebook.peer.iopub if each["type"] == "stream"]
+    assert texts == ["inside\n"]
+
+
 def test_run_all_runs_each_cell_once(notebook: Notebook) -> None:
     cells = [("c0", "x0 = 0\nprint('c0')")]
     cells += [(f"c{n}", f"x{n} = x{n - 1} + 1\nprint('c{n}')") for n in range(1, 12)]

@@ -22,19 +22,22 @@ class Taker:
 
     def __init__(self) -> None:
         self._events: deque[Callable[[], Any]] = deque()
-        self._event_pipe = self
+        self.io_loop = self.asyncio_loop = self
         self._stopped = False
         self._wanted = threading.Semaphore(0)
         self.sent = 0
         self.thread = threading.Thread(target=self._take, daemon=True)
         self.thread.start()
 
-    def send(self, _: bytes) -> None:
+    def call_soon_threadsafe(self, function: Callable[[], Any]) -> None:
+        self._events.append(function)
         self._wanted.release()
 
+    def call_later(self, _seconds: float, function: Callable[[], Any]) -> None:
+        pass  # nothing is left to be found later
+
     def stop(self) -> None:
-        self._events.append(lambda: setattr(self, "_stopped", True))
-        self.send(b"")
+        self.call_soon_threadsafe(lambda: setattr(self, "_stopped", True))
         self.thread.join(10)
 
     def _take(self) -> None:
@@ -69,8 +72,7 @@ def test_a_writer_does_wait_when_nobody_takes(
     monkeypatch.setattr(outbox, "WRITER_PATIENCE", 0.0)
     taker = Taker()
     held = threading.Event()
-    taker._events.append(lambda: held.wait(10))
-    taker.send(b"")
+    taker.call_soon_threadsafe(lambda: held.wait(10))
     box = Outbox(cast(IOPubThread, taker), adopt(Session(key=b"k")), "kernel")
     with caplog.at_level(logging.WARNING, logger="tailrace_kernel.outbox"):
         box.put([b"frame"])

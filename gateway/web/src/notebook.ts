@@ -12,6 +12,7 @@ import { Outbox, type NewCommand } from "./outbox";
 import type { Ack, Cell, CellType, Command, Conflict, Error as Refusal, Event, SetCell, SetNotebook, Snapshot } from "./protocol";
 import { clientFor, HttpError, pageKey, randomId, rest } from "./session";
 import { Store } from "./store";
+import { Mailbox } from "./widgets/mailbox";
 
 /** edit: the keys write in the editor. command: they act on the cell. */
 export type Mode = "edit" | "command";
@@ -41,6 +42,7 @@ export class Notebook {
   readonly store: Store;
   readonly connection: Connection;
   readonly outbox: Outbox;
+  readonly widgets: Mailbox;
   /** Set while the gateway turns us away: not_logged_in, unknown_notebook. */
   readonly refused = signal<{ code: string; message: string } | undefined>(undefined);
   readonly announcement = signal("");
@@ -87,6 +89,7 @@ export class Notebook {
     snapshot: Snapshot,
   ) {
     this.store = new Store(snapshot);
+    this.widgets = new Mailbox(this.store);
     this.connection = new Connection(
       {
         ...timers,

@@ -1,5 +1,7 @@
 /** Which renderer shows which MIME type: the first entry that a bundle has wins. Knows types and weights, draws nothing. */
 
+import type { Notebook } from "../notebook";
+
 /** Draws one value into an empty element of its own; returns what frees it, if anything must be freed. */
 export type Draw = (into: HTMLElement, value: unknown, context: DrawContext) => (() => void) | undefined;
 
@@ -9,6 +11,8 @@ export interface DrawContext {
   /** text/plain of the same bundle: what a picture says to those who do not see it. */
   plain: string;
   dark: boolean;
+  /** Where widgets live; without one they are not drawn. */
+  notebook?: Notebook;
 }
 
 export interface Renderer {

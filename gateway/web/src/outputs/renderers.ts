@@ -10,6 +10,7 @@ const one = (type: string) => (mime: string) => mime === type;
 // `application/vnd.vegalite.v6.json` since Altair 6, `…v5+json` before; Vega itself alike.
 const VEGA = /^application\/vnd\.vega(lite)?\.v\d+[.+]json$/;
 
+register({ name: "widget", matches: one("application/vnd.jupyter.widget-view+json"), load: async () => (await import("./widget")).drawWidget });
 register({ name: "vega", matches: (mime) => VEGA.test(mime), load: async () => (await import("./vega")).drawVega });
 register({ name: "html", matches: one("text/html"), load: () => drawHtml });
 register({ name: "markdown", matches: one("text/markdown"), load: async () => (await import("./markdown")).drawMarkdown });

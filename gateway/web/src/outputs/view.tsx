@@ -3,6 +3,7 @@
 import { memo } from "../memo";
 import { useEffect, useRef, useState } from "preact/hooks";
 
+import { useNotebook } from "../context";
 import { byteCount } from "../cell_state";
 import type { Cell, DisplayOutput, Output, ResultOutput } from "../protocol";
 import { blob } from "../session";
@@ -16,14 +17,16 @@ import { Table } from "./table";
 import { tableOf } from "./table_source";
 import { drawText } from "./text";
 
-export function Outputs({ cell, outputs, omittedBytes, gotoLine }: {
+/** `inside`: of a widget in an output. */
+export function Outputs({ cell, outputs, omittedBytes, gotoLine, inside = false }: {
   cell: Pick<Cell, "id" | "type">;
   outputs: readonly Output[];
   omittedBytes: number | undefined;
   gotoLine: (line: number) => void;
+  inside?: boolean;
 }) {
   return (
-    <div class="outputs">
+    <div class={inside ? "inner-outputs" : "outputs"}>
       {outputs.map((output, index) =>
         isOverwritten(outputs, index) ? null : (
           <One key={`${output.index}-${output.kind}`} cell={cell} output={output} gotoLine={gotoLine} />
@@ -77,13 +80,14 @@ export function Rich({ output }: { output: DisplayOutput | ResultOutput }) {
   const got = isRemote(value) && fetched?.url === value.$url ? fetched : undefined;
   const remote = isRemote(value) && got === undefined;
   const isDark = dark.value;
+  const notebook = useNotebook();
   useEffect(() => {
     if (!choice || remote) return;
     // A fresh element for each attempt: the clean-up of an older one must not empty what a newer one drew.
     const into = document.createElement("div");
     let free: (() => void) | undefined;
     let gone = false;
-    const context = { mime: choice.mime, metadata: output.metadata, plain: plainOf(output), dark: isDark };
+    const context = { mime: choice.mime, metadata: output.metadata, plain: plainOf(output), dark: isDark, notebook };
     Promise.resolve(choice.renderer.load())
       .then((draw) => {
         if (gone) return;
