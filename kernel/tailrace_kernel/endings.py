@@ -124,7 +124,8 @@ class Endings:
             return
         now = state.status(record)
         if now != status:
-            state.show(record, now, state.reason(record, now, "edited"), running.run_id)
+            code = "edited" if running.code != record.code else "inputs_changed"
+            state.show(record, now, state.reason(record, now, code), running.run_id)
 
     def _spend(self, running: Running, finished: CellFinished) -> list[str]:
         """Versions whose object the run changed; returns cells whose freshness must be judged."""

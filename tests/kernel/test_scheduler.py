@@ -400,3 +400,17 @@ def test_unknown_cells_are_refused_and_nothing_runs() -> None:
 def test_the_story_of_a_cell() -> None:
     nb = notebook("x = 1")
     assert [change.status for change in nb.scheduler.story("a")] == ["queued", "running", "success"]
+
+
+def test_a_reader_of_a_stale_manual_cell_says_what_changed_and_not_that_somebody_edited() -> None:
+    nb = Notebook()
+    nb.put("a", "x = 1")
+    nb.put("b", "y = x", mode="manual")
+    nb.put("c", "z = y")
+    nb.run(mode="all")
+    nb.put("a", "x = 2")
+    nb.run("a")
+    assert nb.run("c") == ["c"]
+    reason = nb.scheduler.cell("c").reason
+    assert reason is not None
+    assert (nb.status("c"), reason.code, reason.from_cells) == ("stale", "inputs_changed", ("b",))
