@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from tailrace_kernel.frames import send_frames
 from tailrace_kernel.outbox import Header
 from tailrace_kernel.session import TailraceSession, pack_content
 from tailrace_protocol.errors import TailraceError
@@ -93,11 +94,11 @@ class Call:
             self._loop.call_soon_threadsafe(send, frames)
 
     def _send_frames(self, frames: list[bytes]) -> None:
-        copy = max(map(len, frames)) < self._session.copy_threshold
-        stream = self._stream
-        if self._at_once and not stream.sending():
-            stream = stream.socket
-        stream.send_multipart(frames, copy=copy)
+        stream, is_small = self._stream, max(map(len, frames)) < self._session.copy_threshold
+        if self._at_once and is_small and not stream.sending():
+            send_frames(stream.socket, frames)
+        else:
+            stream.send_multipart(frames, copy=is_small)
 
 
 def reply_type(kind: str) -> str:

@@ -4,7 +4,6 @@ Knows ipykernel's streams and threads; must not know what a cell is beyond the p
 application makes the streams before the kernel, so the kernel changes their class (`adopt`).
 """
 
-import os
 import sys
 import threading
 from typing import Any
@@ -22,18 +21,16 @@ class CellStream(OutStream):
     widgets: OutputCapture
 
     def write(self, string: str) -> int:
-        if self.echo is not None or self.pub_thread is None or os.getpid() != self._master_pid:
+        if self.echo is not None or self.pub_thread is None or not self.outbox.is_usable():
             return super().write(string) or 0
         if not isinstance(string, str):
             raise TypeError(f"write() argument must be str, not {type(string).__name__}")  # pragma: no cover
-        if not self.outbox.is_usable():
-            return super().write(string) or 0
         if string and not (self.widgets.active and self.widgets.text(self.name, self.parent_header, string)):
             self.outbox.text(self.name, self.parent_header, string)
         return len(string)
 
     def flush(self) -> None:
-        if self.echo is not None or self.pub_thread is None or os.getpid() != self._master_pid:
+        if self.echo is not None or self.pub_thread is None or self.outbox.is_child:
             super().flush()
         elif self.outbox.is_usable():
             self.outbox.wake()

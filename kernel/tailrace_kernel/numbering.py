@@ -11,6 +11,7 @@ import orjson
 from jupyter_client.session import DELIM, Session
 
 from tailrace_kernel.event_ring import EventRing
+from tailrace_kernel.frames import send_frames
 
 CACHED_PARENTS = 256  # parent headers whose cell and run are remembered
 
@@ -27,7 +28,7 @@ class NumberedSocket:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
 
-    def send_multipart(self, frames: Sequence[Any], *_: Any, **options: Any) -> Any:
+    def send_multipart(self, frames: Sequence[Any], *_: Any, **options: Any) -> None:
         """Frames as Session.serialize makes them, signed or not; identities stay in front."""
         parts = [part if isinstance(part, bytes) else bytes(part) for part in frames]
         at = parts.index(DELIM)
@@ -35,7 +36,10 @@ class NumberedSocket:
         parts[at + 4] = _stamp(parts[at + 4], self._ring.last_seq + 1, cell_id, run_id)
         parts[at + 1] = self._session.sign(parts[at + 2 : at + 6])
         self._ring.add(tuple(parts))
-        return self._socket.send_multipart(parts, copy=options.get("copy", True))
+        if options.get("copy", True):
+            send_frames(self._socket, parts)
+        else:
+            self._socket.send_multipart(parts, copy=False)
 
     def _of_parent(self, parent: bytes) -> tuple[str | None, str | None]:
         """The cell and the run that a parent header names: extra keys, which stock clients ignore."""

@@ -31,6 +31,7 @@ MAX_QUEUED = 8 * 2**20  # characters and bytes; a cell that is further ahead wai
 MESSAGE_SIZE = 1024  # bytes that a message takes beside its frames
 WRITER_PATIENCE = 10.0  # seconds a writer waits for the queue to drain
 GLANCE = 0.1  # seconds between two looks at whether a waiting writer is wanted elsewhere
+OURS = b"tailrace."  # start of the topics of our own types
 MAX_TEXT = 2**20  # characters of one stream message
 
 Header = dict[str, Any]
@@ -85,7 +86,8 @@ class Outbox:
         self._loop: asyncio.AbstractEventLoop = thread.io_loop.asyncio_loop  # type: ignore[attr-defined]
         self._session = session
         self._base_topic = base_topic
-        self._pid = os.getpid()
+        self.is_child = False
+        os.register_at_fork(after_in_child=self._note_fork)
         self._lock = threading.RLock()
         self._entries: deque[_Entry] = deque()
         self._queued = 0  # characters and bytes
@@ -94,6 +96,8 @@ class Outbox:
         self._timer_pending = False
         self._gathering = 0  # thread that is putting several things together
         self._wanted: Callable[[], None] | None = None  # the wake it asked for meanwhile
+        self._variables: dict[str, bool] = {}  # of statuses that were sent in the drain under way
+        self._variables_parent: Header = {}
         self._packed_parent: tuple[Header, bytes] = ({}, b"{}")
 
     def put(self, frames: list[Any], *_: Any, **options: Any) -> None:
@@ -146,7 +150,7 @@ class Outbox:
         if not self.attached:
             return
         with self._lock:
-            self._entries.append(_Event(kind, content, parent, f"tailrace.{kind}".encode()))
+            self._entries.append(_Event(kind, content, parent, OURS + kind.encode()))
         self._wake_later()
 
     def gather(self, changes: Sequence[StatusChange], variables: Mapping[str, bool], parent: Header) -> None:
@@ -211,9 +215,11 @@ class Outbox:
 
     def is_usable(self) -> bool:
         """Not in a forked child, whose frames go to the parent through a pipe, nor after the thread has ended."""
-        if os.getpid() != self._pid:
-            return False
-        return not self._thread._stopped or self._thread.thread.is_alive()
+        return not self.is_child and (not self._thread._stopped or self._thread.thread.is_alive())
+
+    def _note_fork(self) -> None:
+        """Told, not asked for with each write: a system call takes longer than the write."""
+        self.is_child = True
 
     def _wait_for_room(self) -> None:
         """A drain that took everything since the caller looked has no reason to come again: nobody waits for it."""
@@ -239,10 +245,8 @@ class Outbox:
             self._queued = 0
         self._drained.set()
         for entry in entries:
-            try:
-                self._send(entry)
-            except Exception:  # one message that cannot be packed must not take the others with it
-                log.exception("a message could not be sent")
+            self._send_safely(entry)
+        self._tell_variables()
         if threading.current_thread() is self._thread.thread:
             self._hear_subscribers()
             if not self._timer_pending:  # what comes within LINGER from now needs no wake of its own
@@ -264,6 +268,12 @@ class Outbox:
         if stream is not None and stream.socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
             stream.flush(zmq.POLLIN)
 
+    def _send_safely(self, entry: _Entry) -> None:
+        try:
+            self._send(entry)
+        except Exception:  # one message that cannot be packed must not take the others with it
+            log.exception("a message could not be sent")
+
     def _send(self, entry: _Entry) -> None:
         match entry:
             case _Raw():
@@ -272,19 +282,29 @@ class Outbox:
                 content = {"name": entry.stream, "text": "".join(entry.parts)}
                 self._really_send("stream", content, entry.parent, b"stream." + entry.stream.encode())
             case _Event():
+                if self._variables and entry.topic.startswith(OURS):
+                    self._tell_variables()
                 self._really_send(entry.kind, entry.content, entry.parent, entry.topic)
             case _Statuses():
                 self._send_gathered(entry)
 
     def _send_gathered(self, entry: _Statuses) -> None:
+        """Statuses go before the next output; variables of one run may stay together over several outputs."""
+        if self._variables and entry.parent is not self._variables_parent:
+            self._tell_variables()
         if entry.changes:
             statuses = CellStatusContent(changes=tuple(entry.changes))
             self._really_send("cell_status", statuses, entry.parent, b"tailrace.cell_status")
-        if entry.variables:
-            written = tuple(name for name, is_there in entry.variables.items() if is_there)
-            removed = tuple(name for name, is_there in entry.variables.items() if not is_there)
+        self._variables.update(entry.variables)
+        self._variables_parent = entry.parent
+
+    def _tell_variables(self) -> None:
+        variables, self._variables = self._variables, {}
+        if variables:
+            written = tuple(name for name, is_there in variables.items() if is_there)
+            removed = tuple(name for name, is_there in variables.items() if not is_there)
             content = VariablesChanged(written=written, removed=removed)
-            self._really_send("variables_changed", content, entry.parent, b"tailrace.variables_changed")
+            self._really_send("variables_changed", content, self._variables_parent, b"tailrace.variables_changed")
 
     def _really_send(self, kind: str, content: Any, parent: Header, topic: bytes) -> None:
         session = self._session

@@ -1,5 +1,6 @@
 """The outbox alone, with a thread that takes what is put: a writer that is far ahead waits, and never for nothing."""
 
+import json
 import logging
 import threading
 from collections import deque
@@ -13,6 +14,7 @@ from jupyter_client.session import Session
 from tailrace_kernel import outbox
 from tailrace_kernel.outbox import Outbox
 from tailrace_kernel.session import adopt
+from tailrace_protocol.kernel_messages import RunFinishedContent, StatusChange
 
 PUTS = 200
 
@@ -26,6 +28,7 @@ class Taker:
         self._stopped = False
         self._wanted = threading.Semaphore(0)
         self.sent = 0
+        self.kinds: list[str] = []
         self.thread = threading.Thread(target=self._take, daemon=True)
         self.thread.start()
 
@@ -45,8 +48,10 @@ class Taker:
             self._wanted.acquire()
             self._events.popleft()()
 
-    def _really_send(self, _frames: list[bytes], **_: Any) -> None:
+    def _really_send(self, frames: list[bytes], **_: Any) -> None:
         self.sent += 1
+        if len(frames) > 3:
+            self.kinds.append(json.loads(frames[3])["msg_type"])
 
 
 def test_a_writer_far_ahead_does_not_wait_for_a_drain_that_is_over(
@@ -108,3 +113,19 @@ def test_what_is_put_together_wakes_nobody_before_its_end() -> None:
     box.drain()
     assert taker.sent == 3
     taker.stop()
+
+
+def test_a_cell_that_prints_costs_two_messages_and_variables_follow_together() -> None:
+    taker = Taker()
+    box = Outbox(cast(IOPubThread, taker), adopt(Session(key=b"k")), "kernel")
+    box.schedule = lambda function: None  # type: ignore[method-assign]
+    box.attached = True
+    run: dict[str, Any] = {"msg_id": "run"}
+    for number in range(3):
+        box.gather([StatusChange(cell_id=f"c{number}", status="running", version=1)], {}, run)
+        box.text("stdout", {"cell_id": f"c{number}"}, "word")
+        box.gather([StatusChange(cell_id=f"c{number}", status="success", version=1)], {f"x{number}": True}, run)
+    box.event("run_finished", RunFinishedContent(run_id="r", status="success", counts={}, seconds=0.0), run)
+    box.drain()
+    taker.stop()
+    assert taker.kinds == ["cell_status", "stream"] * 3 + ["cell_status", "variables_changed", "run_finished"]
