@@ -22,8 +22,7 @@ class CellParent:
     def __init__(self, kernel: IPythonKernel, shell: ZMQInteractiveShell) -> None:
         self._kernel = kernel
         self._shell = shell
-        self._hook, self._publisher = shell.displayhook, shell.display_pub
-        self._outputs: tuple[Any, ...] = (self._hook, self._publisher, sys.stdout, sys.stderr)
+        self._outputs: tuple[Any, ...] = (shell.displayhook, shell.display_pub, sys.stdout, sys.stderr)
         self._plain = type(sys.stdout) is CellStream and type(sys.stderr) is CellStream
 
     def set(self, message: Message) -> None:
@@ -46,13 +45,13 @@ class CellParent:
 
     def _is_stock(self) -> bool:
         """User code may put streams and publishers of its own in the place of these."""
-        _, _, stdout, stderr = self._outputs
+        hook, publisher, stdout, stderr = self._outputs
         shell = self._shell
         return (
             self._plain
             and sys.stdout is stdout
             and sys.stderr is stderr
-            and shell.display_pub is self._publisher
-            and shell.displayhook is self._hook
-            and "_data_pub" not in vars(shell)
+            and shell.display_pub is publisher
+            and shell.displayhook is hook
+            and "_data_pub" not in shell.__dict__
         )

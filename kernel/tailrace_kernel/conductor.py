@@ -9,99 +9,25 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any, assert_never
 
 from tailrace_kernel.interrupt import Interrupts
 from tailrace_kernel.outbox import Header, Outbox
+from tailrace_kernel.publisher import Publisher
 from tailrace_kernel.runner import Ended, Failure, Runner, is_immediate
+from tailrace_kernel.runs import Change, Run, has_ended
 from tailrace_kernel.scheduler import Scheduler
-from tailrace_kernel.stimuli import (
-    Bind,
-    CellDropped,
-    CellRegistered,
-    CellSkipped,
-    CellView,
-    Event,
-    Execute,
-    GraphChanged,
-    Interrupted,
-    RunFinished,
-    RunRequested,
-    RunStarted,
-    StatusChanged,
-    Stimulus,
-    UpstreamFailed,
-    VariablesChanged,
-)
+from tailrace_kernel.stimuli import Bind, CellRegistered, CellView, Execute, Interrupted, RunRequested, Stimulus
 from tailrace_kernel.versions import Namespace
 from tailrace_protocol.errors import ErrorCode, TailraceError
-from tailrace_protocol.kernel_messages import (
-    ExecuteCellsReply,
-    ExecutedCell,
-    KernelEdge,
-    KernelReason,
-    RunFinishedContent,
-    RunStartedContent,
-    SkippedCell,
-    StatusChange,
-)
-from tailrace_protocol.kernel_messages import GraphChanged as GraphChangedContent
+from tailrace_protocol.kernel_messages import ExecutedCell
 
 logger = logging.getLogger(__name__)
 
-Untold = GraphChanged | RunStarted | RunFinished | CellSkipped | UpstreamFailed | CellDropped  # told one by one
-
 SLICE = 0.02  # seconds of cells between two turns for comm messages
 STOPPED = Ended("interrupted", 0.0, None)  # before its first line
-TERMINAL = frozenset({"success", "error", "interrupted"})
 UNRUN = Ended("error", 0.0, None)  # by a bug of ours
-
-
-@dataclass(slots=True)
-class Run:
-    """One request under way. `finished` is called once, under no lock, on whatever thread ended the run."""
-
-    run_id: str
-    header: Header  # of the request, with run_id: parent of everything the run publishes
-    message: dict[str, Any]  # the request as a message, for input and comms
-    finished: Callable[["Run"], None]
-    began: float = field(default_factory=time.monotonic)
-    stdin: frozenset[str] = frozenset()  # cells that may ask for input
-    claim: Callable[[str], dict[str, Any] | None] | None = None  # a cell's own request, if its outputs belong there
-    settle: Callable[["Run"], Awaitable[None]] | None = None  # awaited before the machine chooses the next cell
-    has_turn: bool = False  # its request waits in the shell queue and drives when its turn comes
-    plan: frozenset[str] = frozenset()
-    executed: dict[str, ExecutedCell] = field(default_factory=dict)
-    failures: dict[str, Failure | None] = field(default_factory=dict)
-    ended: bool = False
-    skipped: dict[str, KernelReason] = field(default_factory=dict)
-
-    def message_for(self, cell_id: str) -> dict[str, Any]:
-        """The message that a cell's outputs, comms and input belong to."""
-        message = (self.claim and self.claim(cell_id)) or self.message
-        header = {**message["header"], "cell_id": cell_id, "run_id": self.run_id}
-        return {**message, "header": header, "allow_stdin": cell_id in self.stdin}
-
-    def reply(self) -> ExecuteCellsReply:
-        skipped = tuple(SkippedCell(cell_id=cell, reason=reason) for cell, reason in self.skipped.items())
-        return ExecuteCellsReply(run_id=self.run_id, executed=tuple(self.executed.values()), skipped=skipped)
-
-
-def has_ended(run: Run | None) -> bool:
-    return run is not None and run.ended
-
-
-@dataclass(slots=True)
-class Change:
-    """What one structural step did, gathered from its events for the reply."""
-
-    added_edges: list[KernelEdge] = field(default_factory=list)
-    removed_edges: list[KernelEdge] = field(default_factory=list)
-    stale: list[str] = field(default_factory=list)
-    dropped: CellDropped | None = None
-    started: bool = False  # a run began with it
 
 
 class Conductor:
@@ -121,12 +47,10 @@ class Conductor:
         self._namespace = namespace
         self._runner = runner
         self._interrupts = interrupts
-        self._outbox = outbox
         self._wake = wake
         self._runs: dict[str, Run] = {}
-        self._ended: list[Run] = []
+        self._publisher = Publisher(outbox, self._runs)
         self._next: Execute | None = None
-        self._counts: dict[str, int] = {}  # cell → execution count of its last run
         self._now: tuple[str, Run] | None = None  # cell and run on the main thread
         self._dropped = False  # the cell in `_next` was interrupted before it began
 
@@ -208,8 +132,8 @@ class Conductor:
             self._wake()
 
     def _tell_ended(self) -> None:
-        while self._ended:
-            run = self._ended.pop()
+        while self._publisher.ended:
+            run = self._publisher.ended.pop()
             run.finished(run)
 
     # The main thread.
@@ -251,12 +175,10 @@ class Conductor:
         cell_id, status = execute.cell_id, ended.outcome
         if status == "interrupted":
             self._runner.drop_early()
-        finished, garbage = self._namespace.commit(execute, status, ended.seconds)
+        finished, garbage = self._namespace.commit(execute, status, ended.seconds, ended.execution_count)
         garbage.clear()
         with self.lock:
             self._now = None
-            if ended.execution_count is not None:
-                self._counts[cell_id] = ended.execution_count
             self._note_executed(run, ExecutedCell(cell_id=cell_id, status=status, seconds=ended.seconds), ended.failure)
             left: list[Any] = []
             if self._interrupts.hit:
@@ -264,7 +186,7 @@ class Conductor:
                 left += self._step(Interrupted(), run.header)
             left += self._step(finished, run.header)
         left.clear()
-        if self._ended:
+        if self._publisher.ended:
             self._tell_ended()
 
     async def _run_awaiting(self, execute: Execute, run: Run, dropped: bool) -> Ended:
@@ -315,7 +237,7 @@ class Conductor:
 
     def _step(self, stimulus: Stimulus, header: Header, change: Change | None = None) -> list[Any]:
         step = self.scheduler.step(stimulus)
-        self._publish_all(step.events, header, change)
+        self._publisher.publish(step.events, header, change)
         garbage: list[Any] = []
         for effect in step.effects:
             match effect:
@@ -326,117 +248,3 @@ class Conductor:
                 case _:
                     assert_never(effect)
         return garbage
-
-    def _publish_all(self, events: Iterable[Event], header: Header, change: Change | None) -> None:
-        """Statuses and variables of one parent are told together; whatever else happens keeps its place among them."""
-        changes: list[StatusChange] = []
-        variables: dict[str, bool] = {}
-        gathered = header  # what `changes` and `variables` belong to
-        for event in events:
-            if isinstance(event, StatusChanged):
-                run = self._runs.get(event.run_id) if event.run_id is not None else None
-                parent = run.header if run is not None else header
-                if parent is not gathered:
-                    self._tell_gathered(changes, variables, gathered)
-                    gathered = parent
-                changes.append(self._status(event, change))
-            elif isinstance(event, VariablesChanged):
-                if gathered is not header:
-                    self._tell_gathered(changes, variables, gathered)
-                    gathered = header
-                for name in event.written:
-                    variables[name] = True
-                for name in event.removed:
-                    variables[name] = False
-            else:
-                self._tell_gathered(changes, variables, gathered)
-                gathered = header
-                self._publish(event, header, change)
-        self._tell_gathered(changes, variables, gathered)
-
-    def _tell_gathered(self, changes: list[StatusChange], variables: dict[str, bool], parent: Header) -> None:
-        if changes or variables:
-            self._outbox.gather(changes, variables, parent)
-            changes.clear()
-            variables.clear()
-
-    def _status(self, event: StatusChanged, change: Change | None) -> StatusChange:
-        cell_id, status = event.cell_id, event.status
-        if change is not None and status == "stale":
-            change.stale.append(cell_id)
-        return StatusChange(
-            cell_id=cell_id,
-            status=status,
-            version=event.version,
-            run_id=event.run_id,
-            reason=event.reason,
-            seconds=event.seconds,
-            execution_count=self._counts.get(cell_id) if status in TERMINAL else None,
-        )
-
-    def _publish(self, event: Untold, header: Header, change: Change | None) -> None:
-        match event:
-            case GraphChanged():
-                self._take_graph(event, header, change)
-            case RunStarted():
-                run = self._runs[event.run_id]
-                run.plan = frozenset(event.plan)
-                if change is not None:
-                    change.started = True
-                content = RunStartedContent(
-                    run_id=event.run_id,
-                    mode=event.mode,
-                    cells=event.cells,
-                    plan=event.plan,
-                    reason=event.reason,
-                    expected_seconds=event.expected_seconds,
-                )
-                self._outbox.event("run_started", content, run.header)
-            case RunFinished():
-                self._finish(event)
-            case CellSkipped():
-                if event.run_id in self._runs:
-                    self._runs[event.run_id].skipped[event.cell_id] = event.reason
-            case UpstreamFailed():
-                self._publish_upstream(event, header)
-            case CellDropped():
-                if change is not None:
-                    change.dropped = event
-            case _:
-                assert_never(event)
-
-    def _take_graph(self, event: GraphChanged, header: Header, change: Change | None) -> None:
-        if change is not None:
-            change.added_edges.extend(event.added_edges)
-            change.removed_edges.extend(event.removed_edges)
-        content = GraphChangedContent(
-            added_cells=event.added_cells,
-            removed_cells=event.removed_cells,
-            added_edges=event.added_edges,
-            removed_edges=event.removed_edges,
-            cycles=event.cycles,
-            version=event.version,
-        )
-        self._outbox.event("graph_changed", content, header)
-
-    def _publish_upstream(self, event: UpstreamFailed, header: Header) -> None:
-        """A cell that was not run because its writer failed has an error output of its own."""
-        run = self._runs.get(event.run_id) if event.run_id is not None else None
-        parent = {**header, "cell_id": event.cell_id} if run is None else run.message_for(event.cell_id)["header"]
-        text = f"{event.ename}: {event.evalue}"
-        self._outbox.standard("error", {"ename": event.ename, "evalue": event.evalue, "traceback": [text]}, parent)
-        if run is not None:
-            reason = KernelReason(code="upstream_failed", names=event.names, from_cells=event.from_cells)
-            run.skipped[event.cell_id] = reason
-
-    def _finish(self, event: RunFinished) -> None:
-        run = self._runs.pop(event.run_id)
-        run.ended = True
-        content = RunFinishedContent(
-            run_id=event.run_id,
-            status=event.status,
-            counts={"success": event.success, "error": event.error, "skipped": event.skipped},
-            seconds=time.monotonic() - run.began,
-        )
-        self._outbox.event("run_finished", content, run.header)
-        self._ended.append(run)

@@ -21,7 +21,7 @@ from traitlets import Type
 
 from tailrace_kernel import capture, lifeline, output_widget, session, shell_channel, sql_magic
 from tailrace_kernel.answer import Call, refusal, reply_type
-from tailrace_kernel.catalogue import Catalogue, ends_silently
+from tailrace_kernel.catalogue import Catalogue
 from tailrace_kernel.cell_parent import CellParent
 from tailrace_kernel.conductor import Conductor
 from tailrace_kernel.control import ControlChannel
@@ -30,6 +30,7 @@ from tailrace_kernel.interrupt import Interrupts
 from tailrace_kernel.magics import TailraceMagics
 from tailrace_kernel.numbering import NumberedSocket
 from tailrace_kernel.outbox import Outbox
+from tailrace_kernel.plain_cells import PlainCells
 from tailrace_kernel.plain_mode import PlainMode
 from tailrace_kernel.queries import Queries
 from tailrace_kernel.requests import Requests
@@ -107,7 +108,7 @@ class TailraceKernel(IPythonKernel):
         names = self.shell.user_ns
         self.catalogue = Catalogue(self.shell.transform_cell)
         self.interrupts = Interrupts(self._is_cell_file)
-        self.interrupts.guards(TailraceKernel._await_plain)
+        self._plain_cells = PlainCells(self.shell, self.interrupts)
         for output in (Outbox.put, Outbox.text, Outbox.wake):
             self.interrupts.shields(output)
         self.outbox.after = self.interrupts.raise_waiting
@@ -316,7 +317,7 @@ class TailraceKernel(IPythonKernel):
     ) -> dict[str, Any]:
         self._forward_input(allow_stdin)
         try:
-            failure = await self._run_plain(code, silent, store_history, cell_id)
+            failure = await self._plain_cells.run(code, silent, store_history, cell_id)
         finally:
             self._restore_input()
         return self._execute_content(failure, user_expressions)
@@ -373,60 +374,6 @@ class TailraceKernel(IPythonKernel):
     def _send_abort_reply(self, stream: Any, msg: dict[str, Any], idents: Any) -> None:
         self.plain_mode.abort(msg)
         super()._send_abort_reply(stream, msg, idents)
-
-    async def _run_plain(self, code: str, silent: bool, store_history: bool, cell_id: str | None) -> Failure | None:
-        """IPython's own way for one cell, with one transform, and events as it fires them."""
-        shell = self.shell
-        shell._last_traceback = None
-        shell._last_traceback_during_displayhook = False
-        failed = None
-        try:
-            transformed = shell.transform_cell(code)
-        except Exception:
-            transformed, failed = code, sys.exc_info()
-        shell.displayhook.silenced = failed is None and ends_silently(transformed)
-        pending = shell.run_cell_async(
-            code,
-            store_history=store_history,
-            silent=silent,
-            transformed_cell=transformed,
-            preprocessing_exc_tuple=failed,
-            cell_id=cell_id,
-        )
-        result = None
-        try:
-            result = await self._await_plain(pending)
-        finally:
-            shell.displayhook.silenced = None
-            shell.events.trigger("post_execute")
-            if not silent:
-                shell.events.trigger("post_run_cell", result)
-        error = result.error_before_exec or result.error_in_exec
-        if error is None and not shell._last_traceback_during_displayhook:
-            return None
-        if self.interrupts.hit and isinstance(error, asyncio.CancelledError):
-            error = KeyboardInterrupt()
-        shell.failed = result
-        return Failure(type(error).__name__, str(error), list(shell._last_traceback or ()))
-
-    async def _await_plain(self, pending: Any) -> Any:
-        """Catches what an interrupt raises in a cell: a KeyboardInterrupt must not leave the task."""
-        interrupts = self.interrupts
-        try:
-            interrupts.armed = True
-            if interrupts.hit:
-                pending.close()
-                raise KeyboardInterrupt
-            result = await pending
-        except (KeyboardInterrupt, asyncio.CancelledError) as error:
-            interrupts.armed = False
-            if isinstance(error, asyncio.CancelledError) and not interrupts.took_cancel():
-                raise
-            self.shell.showtraceback((KeyboardInterrupt, KeyboardInterrupt(), error.__traceback__))
-            result = self.shell.interrupted_result()
-        interrupts.armed = False
-        interrupts.took_cancel()
-        return result
 
     def do_history(self, *args: Any, **options: Any) -> dict[str, Any]:  # type: ignore[override]
         """Rows of the current session carry the number it was asked by; IPython says 0 there."""

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tailrace_kernel.catalogue import Catalogue
-from tailrace_kernel.conductor import Conductor, Run
+from tailrace_kernel.conductor import Conductor
 from tailrace_kernel.outbox import Outbox
 from tailrace_kernel.runner import Failure
+from tailrace_kernel.runs import Run
 from tailrace_kernel.stimuli import CellRegistered, CellRemoved
 from tailrace_protocol.kernel_messages import RegisterCellRequest
 

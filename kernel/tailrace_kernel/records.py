@@ -22,6 +22,7 @@ class Record:
         "cell_type",
         "code",
         "direct",
+        "execution_count",
         "fresh",
         "generation",
         "given",
@@ -72,6 +73,7 @@ class Record:
         self.learned: frozenset[str] = NOTHING  # names it changed through sharing
         self.missed: frozenset[tuple[str, str]] = NO_VERSIONS  # versions to change, had they been bound above
         self.seconds: float | None = None
+        self.execution_count: int | None = None
         self.direct: frozenset[tuple[str, str]] = NO_VERSIONS  # versions whose object it was handed to change
         self.spends: frozenset[tuple[str, str]] = NO_VERSIONS  # versions it spent
         self.latest: frozenset[tuple[str, str]] = NO_VERSIONS  # those of them that the last run spent

@@ -12,12 +12,13 @@ from typing import Any
 
 from tailrace_kernel.answer import Call
 from tailrace_kernel.catalogue import Catalogue, Entry
-from tailrace_kernel.conductor import Change, Conductor, Run
+from tailrace_kernel.conductor import Conductor
 from tailrace_kernel.event_ring import EventRing
 from tailrace_kernel.facts import Diagnostic
 from tailrace_kernel.lifeline import Lifeline
 from tailrace_kernel.outbox import Outbox
 from tailrace_kernel.queries import Queries
+from tailrace_kernel.runs import Change, Run
 from tailrace_kernel.sql_cell import SqlCell
 from tailrace_kernel.stimuli import CellRemoved, CellsRegistered, CellsReordered, SettingsChanged
 from tailrace_kernel.variables import describe

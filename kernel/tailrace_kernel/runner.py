@@ -56,6 +56,7 @@ class Runner:
         drop_early: Callable[[], None],
     ) -> None:
         self._shell = shell
+        self._payloads = shell.payload_manager
         self._set_parent = set_parent
         self._interrupts = interrupts
         self._run_sql = run_sql
@@ -109,7 +110,8 @@ class Runner:
 
     def _show_payloads(self, parent: dict[str, Any]) -> None:
         """An execute_request takes them in its reply; whoever asked otherwise gets them as outputs of the cell."""
-        if parent["header"].get("msg_type") == "execute_request":
+        payloads = self._payloads
+        if payloads is None or not payloads._payload or parent["header"].get("msg_type") == "execute_request":
             return
         for payload in self._shell.take_payloads():
             match payload.get("source"):

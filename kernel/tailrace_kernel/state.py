@@ -14,6 +14,7 @@ from tailrace_kernel.stimuli import Effect, Event, GraphChanged, StatusChanged, 
 from tailrace_protocol.kernel_messages import KernelDiagnostic, KernelReason
 from tailrace_protocol.objects import Status
 
+TERMINAL = frozenset({"success", "error", "interrupted"})
 NO_SOURCES: dict[str, str] = {}
 
 
@@ -107,7 +108,15 @@ class State:
     ) -> None:
         record.status = status
         record.reason = reason
-        change = StatusChanged(record.id, status, record.version, reason, run_id, seconds)
+        change = StatusChanged(
+            cell_id=record.id,
+            status=status,
+            version=record.version,
+            run_id=run_id,
+            reason=reason,
+            seconds=seconds,
+            execution_count=record.execution_count if status in TERMINAL else None,
+        )
         if record.story is None:
             record.story = deque(maxlen=STORY)
         record.story.append(change)

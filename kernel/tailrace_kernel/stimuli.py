@@ -1,7 +1,7 @@
 """What enters and leaves the dataflow machine: stimuli, events, effects, and the values inside them.
 
 Pure data, in msgspec structs because several are made for every cell of a cascade. A *version* of a name is a
-pair (name, cell that wrote it). Reasons and edges are the kernel wire's own, so that a shell forwards them as
+pair (name, cell that wrote it). Statuses, reasons and edges are the kernel wire's own, so that a shell forwards them as
 they are.
 """
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from tailrace_kernel.facts import NOTHING, Analysis
-from tailrace_protocol.kernel_messages import KernelDiagnostic, KernelEdge, KernelReason
+from tailrace_protocol.kernel_messages import KernelDiagnostic, KernelEdge, KernelReason, StatusChange
 from tailrace_protocol.objects import CellMode, CellType, RunMode, Status
 
 Outcome = Literal["success", "error", "interrupted"]
@@ -73,6 +73,7 @@ class CellFinished(Struct, frozen=True, kw_only=True):
     cell_id: str
     outcome: Outcome
     seconds: float = 0.0
+    execution_count: int | None = None  # of this run
     unbound: frozenset[str] = NOTHING  # names it may write that are not bound now
     deleted: frozenset[str] = NOTHING  # those of them that it unbound itself, though its text may also leave them alone
     kept: frozenset[str] = NOTHING  # names whose new value counts as the old one: no new generation
@@ -121,15 +122,7 @@ Stimulus = (
 # Events: what the machine did, in order.
 
 
-class StatusChanged(Struct, frozen=True, gc=False):
-    """`run_id` is the run that caused it, None for edits and moves."""
-
-    cell_id: str
-    status: Status
-    version: int
-    reason: KernelReason | None = None
-    run_id: str | None = None
-    seconds: float | None = None
+StatusChanged = StatusChange  # `run_id` is the run that caused it, None for edits and moves
 
 
 class GraphChanged(Struct, frozen=True, kw_only=True):

@@ -181,6 +181,8 @@ class Turns:
         state.running = None
         record, entry = running.record, running.entry
         record.seconds = finished.seconds
+        if finished.execution_count is not None:
+            record.execution_count = finished.execution_count
         state.excess, state.held = finished.excess, finished.held
         self._endings.take(running, finished)
         again = state.agenda.entries.get(record.id)

@@ -84,7 +84,9 @@ class Namespace:
                 self._hand_out(execute, prepared)
         return garbage
 
-    def commit(self, execute: Execute, outcome: Outcome, seconds: float) -> tuple[CellFinished, Garbage]:
+    def commit(
+        self, execute: Execute, outcome: Outcome, seconds: float, execution_count: int | None = None
+    ) -> tuple[CellFinished, Garbage]:
         """Take what the cell wrote. Call just after its code ran; pass the result to `Scheduler.step`."""
         prepared, self._prepared = self._prepared, UNPREPARED
         user, garbage = self.user, []
@@ -111,6 +113,7 @@ class Namespace:
                     cell_id=execute.cell_id,
                     outcome=outcome,
                     seconds=seconds,
+                    execution_count=execution_count,
                     unbound=unbound,
                     deleted=deleted,
                     recalled=recalled,
@@ -124,6 +127,7 @@ class Namespace:
                 cell_id=execute.cell_id,
                 outcome=outcome,
                 seconds=seconds,
+                execution_count=execution_count,
                 unbound=unbound,
                 deleted=deleted,
                 kept=kept,

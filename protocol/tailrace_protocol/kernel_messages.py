@@ -18,7 +18,7 @@ class Content(Struct, omit_defaults=True, kw_only=True, frozen=True):
     """Base of everything on the kernel's wire."""
 
 
-class KernelReason(Content, frozen=True, kw_only=True):
+class KernelReason(Content, frozen=True, kw_only=True, gc=False):
     """objects.Reason in the kernel's spelling."""
 
     code: str
@@ -231,7 +231,7 @@ class ReorderCellsReply(Content, frozen=True, kw_only=True):
     order: tuple[str, ...]
 
 
-class ExecutedCell(Content, frozen=True, kw_only=True):
+class ExecutedCell(Content, frozen=True, kw_only=True, gc=False):
     cell_id: str
     status: Status
     seconds: float
@@ -348,7 +348,7 @@ class ReplayReply(Content, frozen=True, kw_only=True):
 # IOPub
 
 
-class StatusChange(Content, frozen=True, kw_only=True):
+class StatusChange(Content, frozen=True, kw_only=True, gc=False):
     cell_id: str
     status: Status
     version: int
