@@ -3,6 +3,7 @@
 from tailrace_kernel.agenda import Entry
 from tailrace_kernel.facts import NOTHING
 from tailrace_kernel.gather import Gather
+from tailrace_kernel.reach import is_table
 from tailrace_kernel.records import Record
 from tailrace_kernel.state import Running, State
 from tailrace_kernel.stimuli import CellFinished, UpstreamFailed, VariablesChanged
@@ -144,6 +145,9 @@ class Endings:
             if name in sources:
                 state.forks.setdefault((name, sources[name]), set()).add(cell)
         spent = set(direct)
+        # Of a table only the newest version is there: who writes it spends all others.
+        writers = state.graph.writers
+        spent |= {(n, w) for n in finished.touched if is_table(n) for w in writers.get(n, ()) if w != cell}
         if finished.outcome != "success" and not state.rules.failed_change_spends:
             return []
         for name, writer in finished.shared:

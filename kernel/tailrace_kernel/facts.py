@@ -171,6 +171,8 @@ class Analysis:
     caught: frozenset[str] = NOTHING  # subset of writes: unbound again at the end of an `except … as name`
     call_time: frozenset[str] = NOTHING  # subset of reads (builtins left out): read by function bodies only
     needs: frozenset[str] = NOTHING  # of SQL cells: functions, schemas … gone through; read in the graph, not listed
+    stored: frozenset[str] = NOTHING  # subset of writes: tables in memory, which are there in one version only
+    lasting: bool = False  # what it stored before it failed stays
     early: Early | None = None  # of SQL cells; None: it waits for its turn
 
     @property

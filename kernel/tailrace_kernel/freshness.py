@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 
 from tailrace_kernel.graph import Graph
+from tailrace_kernel.reach import is_table
 from tailrace_kernel.records import Inputs, Record
 from tailrace_kernel.rules import Rules
 
@@ -200,9 +201,10 @@ class Freshness:
         at = self._graph.places.at
         here = at[record.id]
         for name, spenders in record.spent.items():
-            if any(by != LET_GO and not self.changes_still(by, (name, record.id)) for by in spenders):
+            table = is_table(name)
+            if not table and any(by != LET_GO and not self.changes_still(by, (name, record.id)) for by in spenders):
                 return True
             here_at_rest = self.chain(name, self._graph.last(name))[1] == record.id
-            if here_at_rest and any(by not in at or at[by] > here for by in spenders):
+            if here_at_rest and (table or any(by not in at or at[by] > here for by in spenders)):
                 return True
         return False

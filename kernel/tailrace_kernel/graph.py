@@ -129,7 +129,7 @@ class Graph:
     def last(self, name: str) -> Writers:
         """The same for a reader at the end of the document."""
         writers = self.writers.get(name)
-        return self._upwards(name, writers, len(writers)) if writers else ()
+        return self._above(name, writers, len(writers)) if writers else ()
 
     def stops(self, writer: str, name: str) -> bool:
         """Whether nothing behind this writer is consulted: it surely binds or unbinds the name, or read it itself."""
@@ -234,6 +234,16 @@ class Graph:
 
     # Binding
 
+    def _above(self, name: str, writers: list[str], end: int) -> Writers:
+        """Changers of a table that stand above its first creator come right after it."""
+        if is_table(name):
+            reach = self.reach
+            firm = (i for i, w in enumerate(writers) if name in reach[w].binds or name in reach[w].deletes)
+            first = next(firm, 0)
+            if first == end - 1 and name in reach[writers[first]].binds:
+                end = first or end
+        return self._upwards(name, writers, end)
+
     def _upwards(self, name: str, writers: list[str], end: int) -> Writers:
         found = []
         for index in range(end - 1, -1, -1):
@@ -249,7 +259,7 @@ class Graph:
         at = self.places.at
         here = bisect_left(writers, at[cell], key=at.__getitem__)
         if here:
-            return self._upwards(name, writers, here)
+            return self._above(name, writers, here)
         below = writers[1:] if writers[0] == cell else writers
         if not below:
             return ()
@@ -266,12 +276,14 @@ class Graph:
         return (below[0],)
 
     def _table_below(self, cell: str, name: str, own: frozenset[str], below: list[str]) -> Writers:
-        """Nothing above: a changer comes after the first creator below, a mere reader after all writers."""
+        """Nothing above: a changer comes after the first creator below, a mere reader after all writers. Who makes or
+        drops a table whether it is there or not waits for nobody."""
         if name not in own:
             return (below[-1],)
-        if name not in self.reads[cell]:
+        facts = self.reach[cell]
+        if name not in self.reads[cell] or name in facts.binds or name in facts.deletes:
             return ()
-        creators = [w for w in below if name not in self.reach[w].reads]
+        creators = [w for w in below if name in self.reach[w].binds]
         return (creators[0],) if creators else ()
 
     # Evaluation

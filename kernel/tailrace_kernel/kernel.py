@@ -134,7 +134,8 @@ class TailraceKernel(IPythonKernel):
             self.outbox,
             self._wake_main,
         )
-        self.plain_mode = PlainMode(self.conductor, self.catalogue, self.outbox, self._next_count)
+        self.queries.order = self.conductor.order
+        self.plain_mode = PlainMode(self.conductor, self.catalogue, self.outbox, self._next_count, self.queries.forget)
         self.shell.register_magics(TailraceMagics(self.shell, self.plain_mode, self.conductor))
         self.lifeline = lifeline.from_environment(os.environ, self._end)
         if self.lifeline is not None and self.parent is not None:

@@ -46,13 +46,19 @@ class PlainMode:
     """`next_count` gives the number of the next prompt and stores the code in the history."""
 
     def __init__(
-        self, conductor: Conductor, catalogue: Catalogue, outbox: Outbox, next_count: Callable[[Message], int]
+        self,
+        conductor: Conductor,
+        catalogue: Catalogue,
+        outbox: Outbox,
+        next_count: Callable[[Message], int],
+        forget: Callable[[str], None],
     ) -> None:
         self.mode: Mode = "on"
         self._conductor = conductor
         self._catalogue = catalogue
         self._outbox = outbox
         self._next_count = next_count
+        self._forget = forget
         self._last_arrival = 0.0  # monotonic seconds
         self._arrived: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None  # while somebody waits for it
         self._asked: dict[str, Asked] = {}  # msg_id → a request that has arrived and was not answered
@@ -171,6 +177,7 @@ class PlainMode:
         for cell_id in deleted if isinstance(deleted, list) else ():
             if cell_id not in self._catalogue.entries:
                 continue
+            self._forget(cell_id)
             run = self._run(self._requests.pop(cell_id, {"header": {}}))
             self._conductor.change(CellRemoved(cell_id=cell_id, run_id=run.run_id), run.header, run)
             self._catalogue.forget(cell_id)

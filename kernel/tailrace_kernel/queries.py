@@ -7,7 +7,7 @@ first SQL cell runs or a connection is configured, because a kernel without SQL 
 import asyncio
 import itertools
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,11 +31,14 @@ from tailrace_protocol.kernel_messages import (
 from tailrace_protocol.objects import FrameLibrary
 
 if TYPE_CHECKING:
-    from tailrace_kernel.sql import Connections, Running, SqlResult
+    from tailrace_kernel.sql import Connections, Maker, Running, SqlResult
     from tailrace_kernel.sql.grid import Grid
 
 CANCEL_PATIENCE = 0.5  # seconds a reader waits for a cancelled statement to let go; it is chased on after that
 CLOSE_PATIENCE = 1.0  # seconds that the end of the kernel waits for its databases
+
+
+Order = Callable[[], Sequence[str]]  # all cells, in the order of the document
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Shown:
 
 class Queries:
     """`names` is the dict that user code runs in; `library` makes the DataFrames of named results; `tables` are the
-    DataFrames that Python cells show."""
+    DataFrames that Python cells show. `order` is set by who knows the document."""
 
     def __init__(self, names: dict[str, Any], tables: ShownTables) -> None:
         self._names = names
@@ -64,8 +67,10 @@ class Queries:
         self._opening = threading.Lock()
         self._connections: Connections | None = None
         self._running: set[Running] = set()
+        self._makers: set[str] = set()  # cells that made tables in the notebook's own database
         self._tokens = itertools.count(1)
         self.library: FrameLibrary = "pandas"
+        self.order: Order = tuple
         self._cells = ThreadPoolExecutor(1, thread_name_prefix="sql-cell")
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="sql-aside")
         self.early = EarlyQueries(names, lambda: self.connections)
@@ -92,11 +97,16 @@ class Queries:
 
         self.early.note_turn()
         self.results.pop(cell_id, None)  # a failing cell shows no table
+        maker = maker_of(cell_id, cell, self.order)
+        if maker is None:
+            self._unmake(cell_id)
+        else:
+            self._makers.add(cell_id)
         begun = self.early.take(cell_id, cell)
         result = await self._early_result(begun) if begun is not None else None
         if result is None:
             running = Running()
-            result = await self._finished(running, self._cells.submit(self._run, cell, running))
+            result = await self._finished(running, self._cells.submit(self._run, cell, running, maker))
         return self._take(cell_id, result)
 
     async def _early_result(self, begun: Begun) -> "SqlResult | None":
@@ -154,16 +164,23 @@ class Queries:
         self.results[cell_id] = Shown(result, str(next(self._tokens)))
         return result.display
 
-    def _run(self, cell: SqlCell, running: "Running") -> "SqlResult":
+    def _unmake(self, cell_id: str) -> None:
+        """What the cell made in the notebook's own database goes, before any cell that is run later."""
+        if cell_id in self._makers:
+            self._makers.discard(cell_id)
+            self.early.note_change()
+            self._cells.submit(self.connections.forget, cell_id)
+
+    def _run(self, cell: SqlCell, running: "Running", maker: "Maker | None" = None) -> "SqlResult":
         if cell.analysis.early is not None:
-            return self._ask(cell, running)
+            return self._ask(cell, running, None)
         self.early.note_statements(cell)
         try:
-            return self._ask(cell, running)
+            return self._ask(cell, running, maker)
         finally:
             self.early.note_statements(cell)
 
-    def _ask(self, cell: SqlCell, running: "Running") -> "SqlResult":
+    def _ask(self, cell: SqlCell, running: "Running", maker: "Maker | None") -> "SqlResult":
         return self.connections.run(
             cell.statement,
             cell.connection,
@@ -174,6 +191,7 @@ class Queries:
             first_line=cell.first_line,
             library=self.library,
             write=cell.write,
+            maker=maker,
         )
 
     def _value(self, source: str) -> object:
@@ -244,7 +262,8 @@ class Queries:
         return reply, [made.content]
 
     def forget(self, cell_id: str) -> None:
-        """The cell is gone, and what it showed."""
+        """The cell is gone, what it showed, and what it made. Call it before others can run for that."""
+        self._unmake(cell_id)
         self.results.pop(cell_id, None)
         self._tables.forget(cell_id)
 
@@ -273,3 +292,17 @@ class Queries:
             closing = threading.Thread(target=self._connections.close, name="sql-close", daemon=True)
             closing.start()
             closing.join(CLOSE_PATIENCE)
+
+
+def maker_of(cell_id: str, cell: SqlCell, order: Order) -> "Maker | None":
+    """The cell as the maker of what it stores in the notebook's own database; None if it makes nothing there."""
+    from tailrace_kernel.sql import Maker
+
+    facts = cell.analysis
+    creates = facts.stored & facts.binds
+    if not creates:
+        return None
+    above = itertools.takewhile(lambda other: other != cell_id, order())
+    plain = {name: name.partition(":")[2] for name in creates}
+    surely = frozenset(plain[name] for name in creates - facts.reads)
+    return Maker(cell_id, frozenset(plain.values()), surely, frozenset(above))

@@ -23,6 +23,9 @@ class SqlAnalysis:
 
     reads: frozenset[str] = NOTHING  # outside objects whose content or existence is needed
     writes: frozenset[str] = NOTHING
+    creates: frozenset[str] = NOTHING  # subset of writes: made by the text, and there after it
+    drops: frozenset[str] = NOTHING  # subset of writes: gone after the text
+    tolerates: frozenset[str] = NOTHING  # subset of writes: IF [NOT] EXISTS asks whether it is there before
     params: tuple[str, ...] = ()  # in order of first use; "?" if there are anonymous ones
     writes_unknown: bool = False
     statements: tuple[Statement, ...] = ()
@@ -39,6 +42,9 @@ class _Sum:
     reads: set[str] = field(default_factory=set)
     writes: set[str] = field(default_factory=set)
     made: set[str] = field(default_factory=set)
+    dropped: set[str] = field(default_factory=set)  # before the text made it, if it does
+    gone: set[str] = field(default_factory=set)  # dropped, and not made again
+    tolerates: set[str] = field(default_factory=set)
     written_as: set[str] = field(default_factory=set)
     needs: set[str] = field(default_factory=set)
     unknown: bool = False
@@ -55,6 +61,9 @@ def analyze_sql(sql: str, dialect: str) -> SqlAnalysis:
     return SqlAnalysis(
         frozenset(total.reads),
         frozenset(total.writes),
+        frozenset(total.made - total.gone),
+        frozenset(total.gone),
+        frozenset(total.tolerates - total.reads - (total.dropped & total.made)),
         _parameters(sql, dialect),
         total.unknown,
         tuple(statements),
@@ -87,7 +96,10 @@ def _add(total: _Sum, statement: Statement, dialect: str) -> None:
     folded_made = {name.lower() for name in total.made}
     total.written_as |= {name for name in facts.written_as if name.lower() not in folded_made}
     total.writes |= facts.writes
+    total.tolerates |= (facts.if_missing | facts.if_there) - total.made - total.dropped
+    total.dropped |= facts.drops - total.made
     total.made |= facts.creates
+    total.gone = (total.gone | facts.drops) - facts.creates
 
 
 def _with_placeholders(sql: str, dialect: str, placeholder: str) -> str:

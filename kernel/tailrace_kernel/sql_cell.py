@@ -12,6 +12,7 @@ from tailrace_kernel.analysis import analyze
 from tailrace_kernel.facts import NOTHING, Analysis, Diagnostic, Early, Effect
 from tailrace_kernel.sql_analysis import SqlAnalysis, analyze_sql
 from tailrace_kernel.sql_parameters import Expression, scan
+from tailrace_kernel.sql_statements import in_autocommit
 
 DEFAULT_CONNECTION = "default"
 EMBEDDED: frozenset[str] = frozenset({DEFAULT_CONNECTION, "duckdb"})
@@ -82,17 +83,22 @@ def analyze_sql_cell(
     python_reads = variables.union(*(value.reads for value in values)) | _named(sql)
     changes = NOTHING.union(*(value.changes for value in values))
     tables = _graph_names(sql.writes, database, dialect)
-    binds = tables | ({bound} if bound else NOTHING)
+    ours = used in embedded
+    result_name = frozenset({bound}) if bound else NOTHING
+    reads = sql.reads | sql.tolerates if ours else sql.reads
     analysis = Analysis(
-        reads=_graph_names(sql.reads, database, dialect) | python_reads,
-        writes=binds | changes,
+        reads=_graph_names(reads, database, dialect) | python_reads,
+        writes=tables | result_name | changes,
         changes=changes,
         builtin_reads=NOTHING.union(*(value.builtin_reads for value in values)),
-        effects=_effects(sql, used in embedded),
+        effects=_effects(sql, ours),
         diagnostics=(*diagnostics, *(_moved(found, header.first_line - 1) for found in sql.diagnostics)),
-        binds=binds,
+        binds=_graph_names(sql.creates, database, dialect) | result_name,
+        deletes=_graph_names(sql.drops, database, dialect),
+        stored=_stored(sql.writes, database, dialect) if ours else NOTHING,
+        lasting=in_autocommit(sql.statements),
         opaque=any(value.opaque for value in values),
-        early=_early(sql, values, header.write, used in embedded),
+        early=_early(sql, values, header.write, ours),
         needs=_graph_names(sql.needs, database, dialect),
     )
     return SqlCell(
@@ -207,6 +213,12 @@ def _early(sql: SqlAnalysis, values: list[Analysis], write: bool, embedded: bool
     if embedded and not any("." in table for table in sql.reads):
         return Early.BESIDE_PYTHON
     return Early.BESIDE_QUERIES
+
+
+def _stored(tables: Iterable[str], connection: str, dialect: str) -> frozenset[str]:
+    """What is written in the notebook's own database; `s.t` may as well be in an attached one."""
+    own = (table for table in tables if not table.startswith(("file:", "db:")))
+    return frozenset(name for name in _graph_names(own, connection, dialect) if "." not in name)
 
 
 def _leaves_memory(table: str) -> bool:

@@ -12,6 +12,8 @@ QUERIES = frozenset("select values table from show describe desc summarize with 
 SETTINGS = frozenset(
     "set reset use analyze declare lock unlock listen notify unlisten discard print install load".split()  # noqa: SIM905
 )
+# BEGIN or COMMIT in a cell: it manages its transaction itself. Savepoints live inside ours.
+OWN_TRANSACTION = frozenset({"begin", "start", "commit", "end", "abort"})
 TRANSACTIONS = frozenset("begin start commit rollback savepoint release end abort".split())  # noqa: SIM905
 OPAQUE = frozenset("call execute exec do prepare deallocate go if while loop return open fetch".split())  # noqa: SIM905
 _WRITES_IN_CTE = frozenset({"insert", "update", "delete", "merge", "replace"})
@@ -40,6 +42,11 @@ class Statement:
     refuses_transaction: bool  # must run outside a transaction: VACUUM, CREATE DATABASE …
     controls_transaction: bool  # BEGIN, COMMIT, ROLLBACK, SAVEPOINT …
     start_line: int  # from 1, of its first token
+
+
+def in_autocommit(statements: Sequence["Statement"]) -> bool:
+    """Whether a cell with these statements cannot be one transaction of ours."""
+    return any(each.refuses_transaction or each.kind in OWN_TRANSACTION for each in statements)
 
 
 def split(sql: str, dialect: str) -> list[Statement]:

@@ -59,6 +59,9 @@ class TreeFacts:
     reads: set[str] = field(default_factory=set)
     writes: set[str] = field(default_factory=set)
     creates: set[str] = field(default_factory=set)  # subset of writes: later statements of the text find it
+    if_missing: set[str] = field(default_factory=set)  # subset of creates: IF NOT EXISTS
+    if_there: set[str] = field(default_factory=set)  # subset of writes: IF EXISTS
+    drops: set[str] = field(default_factory=set)  # subset of writes
     written_as: set[str] = field(default_factory=set)  # unqualified reads, spelled as in the text
     needs: set[str] = field(default_factory=set)  # what the text goes through: functions, sequences, schemas, databases
     unknown: bool = False
@@ -277,6 +280,8 @@ class _Walk:
             self._write(target.this, creates=True, prefix="function:")
         else:
             self._write(target, creates=True, prefix=_PREFIXES.get(kind, ""))
+            if node.args.get("exists"):
+                self.facts.if_missing |= self.facts.creates
             for child in _children(target) if isinstance(target, exp.Schema) else ():
                 if child is not target.this:
                     self.query(child, frozenset())
@@ -297,6 +302,9 @@ class _Walk:
         targets = node.args.get("tables") or [node.this]
         for target in targets:
             self._write(target, reads=not node.args.get("exists"), prefix=prefix)
+        self.facts.drops |= self.facts.writes
+        if node.args.get("exists"):
+            self.facts.if_there |= self.facts.writes
 
     def _change(self, node: exp.Expr, ctes: frozenset[str] = frozenset()) -> None:
         """INSERT, UPDATE, DELETE, MERGE: the target is read too, for it must exist."""
@@ -340,10 +348,14 @@ class _Walk:
     def _truncate(self, node: exp.TruncateTable) -> None:
         for target in node.expressions:
             self._write(target, reads=not node.args.get("exists"))
+        if node.args.get("exists"):
+            self.facts.if_there |= self.facts.writes
 
     def _alter(self, node: exp.Alter) -> None:
         prefix = _PREFIXES.get(str(node.args.get("kind") or "").upper(), "")
         self._write(node.this, reads=not node.args.get("exists"), prefix=prefix)
+        if node.args.get("exists"):
+            self.facts.if_there |= self.facts.writes
         for action in node.args.get("actions") or ():
             if isinstance(action, exp.AlterRename):
                 self._write(action.this, creates=True, prefix=prefix)

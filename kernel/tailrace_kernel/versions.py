@@ -106,7 +106,10 @@ class Namespace:
         if outcome != "success" and self.rules.failure_removes:
             garbage = [user.pop(name) for name in execute.writes if name in user]
         recalled = self._recalled(execute, garbage) if self._originals else frozenset()
-        if prepared is UNPREPARED and self._total <= self.budget and not execute.cutoff:
+        stored = execute.analysis.stored
+        if stored and outcome == "error" and not execute.analysis.lasting:
+            stored = NOTHING  # rolled back
+        if prepared is UNPREPARED and self._total <= self.budget and not (execute.cutoff or stored):
             self._alone.discard(execute.cell_id)
             return (
                 CellFinished(
@@ -132,7 +135,7 @@ class Namespace:
                 deleted=deleted,
                 kept=kept,
                 copied=prepared.copied,
-                touched=frozenset(prepared.touched),
+                touched=frozenset(prepared.touched) | stored,
                 shared=shared,
                 rebound=rebound,
                 found=self._found(execute, prepared) if outcome == "success" else NOTHING,

@@ -35,6 +35,8 @@ class Desk:
     def __init__(self) -> None:
         self.names: dict[str, Any] = {}
         self.queries = Queries(self.names, ShownTables(lambda: 0))
+        self.order: list[str] = []
+        self.queries.order = lambda: self.order
         self.loop = asyncio.Runner()
         assert self.queries.connections is not None
 
@@ -61,8 +63,10 @@ class Desk:
         self.wait(self.queries.run(name, cell))
 
     def run(self, code: str) -> None:
+        """As one more cell."""
+        self.order.append(f"other{len(self.order)}")
         self.queries.early.note_code()
-        self.turn(self.cell(code), "other")
+        self.turn(self.cell(code), self.order[-1])
 
     def wait(self, what: Awaitable[Any]) -> Any:
         async def bounded() -> Any:

@@ -49,6 +49,24 @@ def test_a_page_of_what_was_shown(peer: Peer) -> None:
     assert peer.ask("table_page_request", {"cell_id": "nothing"})["ename"] == "no_such_output"
 
 
+def test_a_table_is_made_again_and_goes_with_its_cell(peer: Peer) -> None:
+    peer.register("make", "CREATE TABLE visits (n int)", cell_type="sql")
+    peer.register("more", "INSERT INTO visits VALUES (:step)", cell_type="sql")
+    peer.register("step", "step = 5", index=0)
+    peer.register("seen", "SELECT n FROM visits", cell_type="sql")
+    peer.run(mode="all")
+    peer.register("step", "step = 7")
+    assert [cell["cell_id"] for cell in peer.run("step")["executed"]] == ["step", "make", "more", "seen"]
+    assert peer.ask("table_page_request", {"cell_id": "seen"})["rows"] == [[7]]
+    plan = peer.ask("plan_request", {"cell_ids": ["more"]})
+    assert plan["reasons"]["make"]["message"] == "made again: cell more changes default:visits in place"
+    peer.ask("remove_cell_request", {"cell_id": "more", "run_dependents": False})
+    peer.ask("remove_cell_request", {"cell_id": "make", "run_dependents": False})
+    peer.run("seen")
+    ((_, error),) = outputs(peer.last, "seen")
+    assert "visits does not exist" in error["evalue"]
+
+
 def test_a_failing_statement_is_an_error_output(peer: Peer) -> None:
     peer.register("bad", "SELECT nothing FROM nowhere_at_all", cell_type="sql")
     done = peer.run("bad")

@@ -6,46 +6,7 @@ from pathlib import Path
 import pytest
 
 from tailrace_kernel.sql import Connections
-from tailrace_kernel.sql_cell import SqlCell, analyze_sql_cell
-from tailrace_kernel.stimuli import Execute, Outcome
-from tailrace_protocol.errors import TailraceError
-from tests.kernel.dataflow import Notebook
-
-
-class SqlNotebook(Notebook):
-    """Cells put by `sql` run on `connections`, the others as Python."""
-
-    def __init__(self, connections: Connections) -> None:
-        super().__init__()
-        self.connections = connections
-        self.queries: dict[str, SqlCell] = {}
-
-    def sql(self, cell: str, code: str, *, anywhere: bool = False) -> SqlCell:
-        """`anywhere`: the cell may run by itself although it writes outside."""
-        parsed = analyze_sql_cell(code, dialects=self.connections.dialects(), embedded=self.connections.embedded())
-        self.queries[cell] = parsed
-        self.put(cell, code, parsed.analysis, cell_type="sql", allow_outside_effects=anywhere)
-        return parsed
-
-    def _execute(self, execute: Execute) -> Outcome:
-        query = self.queries.get(execute.cell_id)
-        if query is None:
-            return super()._execute(execute)
-        self.runs.append(execute.cell_id)
-        try:
-            result = self.connections.run(
-                query.statement,
-                query.connection,
-                parameters=lambda source: eval(source, self.user),
-                frames={name: self.user[name] for name in query.mentioned if name in self.user},
-                result=query.result,
-            )
-        except TailraceError as error:
-            self.error[execute.cell_id] = error.message
-            return "error"
-        if result.name is not None:
-            self.user[result.name] = result.frame
-        return "success"
+from tests.kernel.sql_notebook import SqlNotebook
 
 
 @pytest.fixture
@@ -71,33 +32,134 @@ def test_creator_changers_readers_whatever_their_place(notebook: SqlNotebook) ->
     assert notebook.all_fresh()
 
 
-def test_a_changer_that_runs_again_changes_the_table_again(notebook: SqlNotebook) -> None:
-    """What a database holds has no versions: whoever wants a fresh table runs its creator."""
-    notebook.sql("make", "CREATE OR REPLACE TABLE t AS SELECT 1 AS n")
+def test_a_changer_that_runs_again_changes_the_table_once(notebook: SqlNotebook) -> None:
+    notebook.sql("make", "CREATE TABLE t AS SELECT 1 AS n")
     notebook.sql("more", "INSERT INTO t VALUES (2)")
     notebook.sql("read", "-- result: seen\nSELECT n FROM t ORDER BY n")
     notebook.run(mode="all")
     assert numbers(notebook, "seen") == [1, 2]
-    assert notebook.run("more") == ["more", "read"]
-    assert numbers(notebook, "seen") == [1, 2, 2]
+    assert notebook.scheduler.plan(["more"]).made_again == ("make",)
+    assert notebook.run("more") == ["make", "more", "read"]
+    assert numbers(notebook, "seen") == [1, 2]
     assert notebook.run("make") == ["make", "more", "read"]
+    assert notebook.run("read") == ["read"]
     assert numbers(notebook, "seen") == [1, 2]
 
 
-def test_what_a_query_goes_through_is_followed(notebook: SqlNotebook, tmp_path: Path) -> None:
-    """A macro, a schema, an attached database: the cell that makes it comes first, and its users follow."""
-    notebook.sql("calls", "-- result: seen\nSELECT main.twice(n) AS n FROM own.t")
-    notebook.sql("fills", "CREATE OR REPLACE TABLE own.t AS SELECT 4 AS n")
-    notebook.sql("opens", "CREATE SCHEMA IF NOT EXISTS own")
-    notebook.sql("macro", "CREATE OR REPLACE MACRO twice(x) AS x * 2")
-    assert notebook.run(mode="all") == ["opens", "fills", "macro", "calls"]
-    assert numbers(notebook, "seen") == [8]
-    notebook.sql("macro", "CREATE OR REPLACE MACRO twice(x) AS x * 20")
-    assert notebook.run("macro") == ["macro", "calls"]
-    assert numbers(notebook, "seen") == [80]
-    notebook.sql("attached", "-- result: far\nSELECT n FROM files.main.t")
-    notebook.sql("attach", f"ATTACH '{tmp_path}/far.db' AS files; CREATE TABLE files.t AS SELECT 5 AS n", anywhere=True)
-    assert {(edge.from_, edge.to) for edge in notebook.scheduler.edges()} >= {("attach", "attached")}
+def test_a_chain_of_changers_is_made_again_from_its_beginning(notebook: SqlNotebook) -> None:
+    notebook.sql("make", "CREATE TABLE t (n int)")
+    notebook.sql("one", "INSERT INTO t VALUES (1)")
+    notebook.sql("middle", "-- result: half\nSELECT n FROM t ORDER BY n")
+    notebook.sql("two", "INSERT INTO t SELECT n + 1 FROM t")
+    notebook.sql("read", "-- result: seen\nSELECT n FROM t ORDER BY n")
+    notebook.run(mode="all")
+    assert notebook.run("two") == ["make", "one", "middle", "two", "read"]
+    assert (numbers(notebook, "half"), numbers(notebook, "seen")) == ([1], [1, 2])
+    notebook.sql("middle", "-- result: half\nSELECT n * 5 AS n FROM t")
+    assert notebook.run("middle") == ["make", "one", "middle", "two", "read"]
+    assert (numbers(notebook, "half"), numbers(notebook, "seen")) == ([5], [1, 2])
+
+
+def test_a_change_that_fails_is_taken_back_and_spends_nothing(notebook: SqlNotebook) -> None:
+    notebook.sql("make", "CREATE TABLE t AS SELECT 1 AS n")
+    notebook.sql("more", "INSERT INTO t VALUES (2); SELECT nothing_here")
+    notebook.run(mode="all")
+    notebook.sql("more", "INSERT INTO t VALUES (2)")
+    assert notebook.run("more") == ["more"]
+    notebook.sql("more", "BEGIN; INSERT INTO t VALUES (3); COMMIT; SELECT nothing_here")
+    assert notebook.run("more") == ["make", "more"]
+    notebook.sql("more", "-- result: seen\nINSERT INTO t VALUES (4); SELECT n FROM t ORDER BY n")
+    assert notebook.run("more") == ["make", "more"]
+    assert numbers(notebook, "seen") == [1, 4]
+
+
+def test_a_change_that_is_taken_out_is_gone(notebook: SqlNotebook) -> None:
+    notebook.sql("make", "CREATE TABLE t AS SELECT 1 AS n")
+    notebook.sql("more", "INSERT INTO t VALUES (2)")
+    notebook.sql("read", "-- result: seen\nSELECT n FROM t ORDER BY n")
+    notebook.run(mode="all")
+    assert notebook.remove("more") == ["make", "read"]
+    assert numbers(notebook, "seen") == [1]
+    notebook.sql("more", "INSERT INTO t VALUES (3)", index=1)
+    notebook.run("more")
+    assert numbers(notebook, "seen") == [1, 3]
+    notebook.sql("more", "SELECT 1")
+    notebook.run("more")
+    assert numbers(notebook, "seen") == [1]
+
+
+def test_the_next_table_of_a_name_takes_the_place_of_the_one_above(notebook: SqlNotebook) -> None:
+    notebook.sql("first", "CREATE OR REPLACE TABLE t AS SELECT 1 AS n")
+    notebook.sql("one", "-- result: one\nSELECT n FROM t")
+    notebook.sql("second", "CREATE OR REPLACE TABLE t AS SELECT 2 AS n")
+    notebook.sql("two", "-- result: two\nSELECT n FROM t")
+    notebook.run(mode="all")
+    assert notebook.run("second") == ["second", "two"]
+    assert notebook.run("one") == ["first", "one", "second", "two"]
+    assert (numbers(notebook, "one"), numbers(notebook, "two")) == ([1], [2])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        "CREATE TABLE t AS SELECT 1 AS n",
+        "CREATE TEMP TABLE t AS SELECT 1 AS n",
+        "CREATE VIEW t AS SELECT 1 AS n",
+        "CREATE TABLE IF NOT EXISTS t (n int); INSERT INTO t VALUES (1)",
+        "DROP TABLE IF EXISTS t; CREATE TABLE t AS SELECT 1 AS n",
+        "BEGIN; CREATE TABLE t AS SELECT 1 AS n; COMMIT",
+        "CREATE SEQUENCE s; CREATE TYPE word AS ENUM ('a'); CREATE MACRO double(x) AS x * 2; "
+        "CREATE TABLE \"T\" (n int DEFAULT nextval('s'), w word); INSERT INTO t (w) VALUES ('a')",
+        "CREATE TABLE parent (n int PRIMARY KEY); INSERT INTO parent VALUES (1); "
+        "CREATE TABLE t (n int REFERENCES parent); INSERT INTO t VALUES (1)",
+        'CREATE TABLE "o\'dd ""na;me" (n int); CREATE TABLE t AS SELECT 1 AS n',
+    ],
+)
+def test_a_cell_may_make_its_tables_again(notebook: SqlNotebook, make: str) -> None:
+    notebook.sql("make", make)
+    notebook.sql("read", "-- result: seen\nSELECT n FROM t")
+    notebook.run(mode="all")
+    assert notebook.run("make") == ["make", "read"]
+    assert (numbers(notebook, "seen"), notebook.error) == ([1], {})
+
+
+def test_what_a_cell_makes_no_more_is_gone(notebook: SqlNotebook) -> None:
+    notebook.sql("make", "CREATE TABLE t AS SELECT 1 AS n")
+    notebook.sql("read", "-- result: seen\nSELECT n FROM t")
+    notebook.run(mode="all")
+    notebook.sql("make", "CREATE TABLE u AS SELECT 1 AS n")
+    assert notebook.run("make") == ["make", "read"]
+    assert "t does not exist" in notebook.error.pop("read")
+    notebook.sql("make", "CREATE TABLE t AS SELECT 3 AS n")
+    notebook.run("make")
+    assert numbers(notebook, "seen") == [3]
+    assert notebook.remove("make") == ["read"]
+    assert "t does not exist" in notebook.error["read"]
+
+
+def test_a_table_is_lost_neither_by_a_failure_nor_to_a_cell_that_did_not_make_it(notebook: SqlNotebook) -> None:
+    notebook.connections.run("CREATE TABLE by_hand AS SELECT 5 AS n")
+    notebook.sql("clash", "CREATE TABLE by_hand AS SELECT 6 AS n")
+    notebook.sql("make", "CREATE TABLE t AS SELECT 1 AS n")
+    notebook.sql("twice", "CREATE TABLE t AS SELECT 2 AS n")
+    notebook.run(mode="all")
+    assert all("already exists" in notebook.error[cell] for cell in ("clash", "twice"))
+    notebook.sql("make", "CREATE TABLE t AS SELECT 1 AS n; SELECT nothing_here")
+    notebook.run("make")
+    seen = notebook.connections.run("SELECT n FROM t UNION ALL SELECT n FROM by_hand", result="r").frame
+    assert list(seen["n"]) == [1, 5]
+
+
+def test_a_server_makes_nothing_again(notebook: SqlNotebook) -> None:
+    """Others may use its tables, so a cell there does what it says each time it is asked."""
+    notebook.sql("make", "-- connection: lite\nCREATE TABLE t AS SELECT 1 AS n")
+    notebook.sql("more", "-- connection: lite\nINSERT INTO t VALUES (2)")
+    notebook.sql("read", "-- connection: lite  result: seen\nSELECT n FROM t ORDER BY n")
+    notebook.run(mode="all")
+    assert notebook.run("more") == ["more", "read"]
+    assert numbers(notebook, "seen") == [1, 2, 2]
+    notebook.run("make")
+    assert "already exists" in notebook.error["make"]
 
 
 def test_a_reader_above_a_changer_sees_the_table_before_it(notebook: SqlNotebook) -> None:

@@ -13,6 +13,7 @@ any thread, before, during and after, and returns at once.
 from tailrace_kernel.sql.connections import Configured, Connections
 from tailrace_kernel.sql.duckdb_engine import is_table
 from tailrace_kernel.sql.failures import SqlInterrupted, SqlStatementError
+from tailrace_kernel.sql.made import Maker
 from tailrace_kernel.sql.result import SqlDisplay, SqlLimits, SqlResult, StatementOutcome
 from tailrace_kernel.sql.running import Running
 from tailrace_kernel.sql.schema import SchemaNode
@@ -20,6 +21,7 @@ from tailrace_kernel.sql.schema import SchemaNode
 __all__ = [
     "Configured",
     "Connections",
+    "Maker",
     "Running",
     "SchemaNode",
     "SqlDisplay",

@@ -13,16 +13,15 @@ from tailrace_kernel.sql.display import SqlDisplay
 from tailrace_kernel.sql.engine import Engine, Keep, Session, may_return_rows
 from tailrace_kernel.sql.failures import SqlInterrupted, SqlStatementError, renumbered
 from tailrace_kernel.sql.grid import Grid
+from tailrace_kernel.sql.made import Maker
 from tailrace_kernel.sql.result import SqlLimits, SqlResult, StatementOutcome
 from tailrace_kernel.sql.running import Running
 from tailrace_kernel.sql.schema_cache import may_change_structure
 from tailrace_kernel.sql_parameters import scan
-from tailrace_kernel.sql_statements import Statement, split
+from tailrace_kernel.sql_statements import Statement, in_autocommit, split
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.objects import FrameLibrary
 
-# BEGIN or COMMIT in a cell: it manages its transaction itself. Savepoints live inside ours.
-OWN_TRANSACTION = frozenset({"begin", "start", "commit", "end", "abort"})
 BEYOND_PYTHON = re.compile(r"^(?:timestamp|date) too (?:large|small) .*: '(.*)'$", re.MULTILINE)  # psycopg
 ESCAPES = frozenset({"set", "reset", "discard", "pragma", "use"})  # could switch a read-only session back
 
@@ -38,6 +37,7 @@ class CellText:
     limits: SqlLimits
     library: FrameLibrary = "pandas"  # of the result
     early: bool = False  # it is not its turn yet
+    maker: Maker | None = None  # the cell, where its tables are to be made anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,11 @@ def run_cell(
     if engine.read_only:
         refuse_writes(statements, cell.connection)
     prepared = prepare(statements, engine, parameters)
-    autocommit = any(each.refuses_transaction or each.kind in OWN_TRANSACTION for each in statements)
+    autocommit = in_autocommit(statements)
     running.check()
     work = _Work(cell, engine, frames)
     try:
-        session = engine.begin(frames, autocommit=autocommit, early=cell.early)
+        session = engine.begin(frames, autocommit=autocommit, early=cell.early, maker=cell.maker)
     except Exception as error:
         raise work.failure(error, None) from None
     try:

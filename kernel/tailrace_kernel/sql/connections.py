@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from tailrace_kernel.sql.cell_run import CellText, run_cell
 from tailrace_kernel.sql.duckdb_engine import DuckDBEngine
 from tailrace_kernel.sql.engine import Engine
+from tailrace_kernel.sql.made import Maker
 from tailrace_kernel.sql.opening import duckdb_file, open_engine
 from tailrace_kernel.sql.result import SqlLimits, SqlResult
 from tailrace_kernel.sql.running import Running
@@ -136,6 +137,7 @@ class Connections:
         library: FrameLibrary = "pandas",
         write: bool = False,
         early: bool = False,
+        maker: Maker | None = None,
     ) -> SqlResult:
         """Run the statements of one cell in one transaction; blocks.
 
@@ -144,12 +146,13 @@ class Connections:
         names (DuckDB), for this cell only, and hide tables of the same name; the others help to explain an error.
         `result`: the name that will hold the whole result. `first_line`: line of the cell at which `statement` starts.
         `write`: the cell may write on a read-only connection; it then has a database session of its own.
-        `early`: another cell may be in its turn on this connection; see `takes_early`.
+        `early`: another cell may be in its turn on this connection; see `takes_early`. `maker`: on the embedded
+        database, what this cell made when it ran last is dropped first, in the same transaction.
 
         Raises SqlStatementError, SqlInterrupted, TailraceError (unknown_connection, db_parameter, db_read_only,
         result_too_large); the transaction is then rolled back and the connection stays usable.
         """
-        cell = CellText(statement, connection, result, first_line, limits or SqlLimits(), library, early)
+        cell = CellText(statement, connection, result, first_line, limits or SqlLimits(), library, early, maker)
         engine = self._engine(connection)
         with engine.writable() if write else nullcontext(engine) as used:
             return run_cell(cell, used, parameters, frames or {}, running or Running())
@@ -157,6 +160,10 @@ class Connections:
     def takes_early(self, connection: str) -> bool:
         """Whether a query on it may run beside the cell whose turn it is. Blocks on the database."""
         return self._engine(connection).takes_early()
+
+    def forget(self, cell: str) -> None:
+        """The cell is gone, and with it what it made in the embedded database. Blocks on the database."""
+        self._embedded.forget(cell)
 
     def cancel(self, running: Running) -> None:
         """The same as `running.cancel()`."""

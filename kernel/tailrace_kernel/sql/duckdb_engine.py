@@ -6,7 +6,7 @@ variable of ours. Only calls that DuckDB 1.5 and 2.0 share are used.
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +20,7 @@ from tailrace_kernel.sql.binding import Bound
 from tailrace_kernel.sql.engine import Answer, Keep, makes_temporary, may_return_rows
 from tailrace_kernel.sql.failures import SqlStatementError, clean_text, line_in, renumbered
 from tailrace_kernel.sql.grid import Budget, from_batches
+from tailrace_kernel.sql.made import Made, Maker, Thing
 from tailrace_kernel.sql.schema import SchemaNode
 from tailrace_kernel.sql.schema_cache import SchemaCache
 from tailrace_kernel.sql.values import plain
@@ -29,6 +30,21 @@ logger = logging.getLogger(__name__)
 
 BATCH = 2048 * 16  # rows of one Arrow batch
 ARROW = (pa.Table, pa.RecordBatch, pa.RecordBatchReader, pads.Dataset)
+
+# What a cell can make in memory, older entries first: kind, database, schema, name.
+MADE = """
+    SELECT kind, database_name, schema_name, name FROM (
+        SELECT 'TABLE' AS kind, database_name, schema_name, table_name AS name, table_oid AS oid, internal
+        FROM duckdb_tables()
+        UNION ALL SELECT 'VIEW', database_name, schema_name, view_name, view_oid, internal FROM duckdb_views()
+        UNION ALL SELECT 'SEQUENCE', database_name, schema_name, sequence_name, sequence_oid, false
+        FROM duckdb_sequences()
+        UNION ALL SELECT 'TYPE', database_name, schema_name, type_name, type_oid, internal FROM duckdb_types()
+        UNION ALL SELECT 'SCHEMA', database_name, schema_name, schema_name, oid, internal FROM duckdb_schemas()
+        UNION ALL SELECT if(function_type = 'macro', 'MACRO', 'MACRO TABLE'), database_name, schema_name, function_name,
+            function_oid, internal FROM duckdb_functions() WHERE function_type IN ('macro', 'table_macro')
+    ) WHERE NOT internal AND database_name IN ('memory', 'temp') ORDER BY oid
+"""
 
 
 class DuckDBEngine:
@@ -44,6 +60,7 @@ class DuckDBEngine:
         self.read_only = read_only
         self.structure = SchemaCache()
         self.server_version = str(duckdb.__version__)
+        self.made = Made() if path is None else None  # files outlive the notebook
         self._pin = threading.Lock()
         self._pinned: Any = None  # the cursor that holds temporary tables, while no cell uses it
         self._temporary = False  # there is such a cursor, used or not
@@ -79,14 +96,34 @@ class DuckDBEngine:
                 finally:
                     self._connect()
 
-    def begin(self, frames: Mapping[str, object], *, autocommit: bool, early: bool = False) -> "DuckDBSession":
+    def begin(
+        self, frames: Mapping[str, object], *, autocommit: bool, early: bool = False, maker: Maker | None = None
+    ) -> "DuckDBSession":
         with self._open, self._pin:
             cursor = None if early else self._pinned
             self._pinned = self._pinned if early else None
             used = cursor or self._connection.cursor()
         session = DuckDBSession(self, used, frames, autocommit=autocommit)
         session.has_temporary = cursor is not None
+        if maker is not None and self.made is not None:
+            try:
+                session.clear_for(maker, self.made)
+            except BaseException:
+                session.close()
+                raise
         return session
+
+    def forget(self, cell: str) -> None:
+        """Drop what a cell made that is gone."""
+        things = self.made.forget(cell) if self.made is not None else []
+        if not things:
+            return
+        session = self.begin({}, autocommit=True)
+        try:
+            session.drop(things)
+        finally:
+            session.close()
+            self.structure.forget()
 
     def takes_early(self) -> bool:
         """A view may read a file, which may be written any time."""
@@ -164,8 +201,26 @@ class DuckDBSession:
         self.has_temporary = False
         for name in self._frames:
             cursor.register(name, frames[name])
+        self._making: tuple[Maker, Made, list[Thing]] | None = None
         if not autocommit:
             cursor.begin()
+
+    def clear_for(self, maker: Maker, made: Made) -> None:
+        """Drop what the cell made when it ran last; from then on note what it makes."""
+        if not self.drop(made.former(maker)) and not self._autocommit:
+            self._rolled_back()
+            self._cursor.begin()
+        self._making = maker, made, self._things()
+
+    def drop(self, things: Iterable[Thing]) -> bool:
+        """False if something else needs one of them: then the cell itself will say so, in its own words."""
+        try:
+            for thing in things:
+                self._cursor.execute(thing.drop)
+        except duckdb.Error:
+            logger.debug("what a cell made is needed elsewhere", exc_info=True)
+            return False
+        return True
 
     def execute(self, bound: Bound, statement: Statement, keep: Keep | None) -> Answer:
         try:
@@ -186,12 +241,15 @@ class DuckDBSession:
         self._cursor.interrupt()
 
     def commit(self) -> None:
-        if not self._autocommit:
-            self._cursor.commit()
-            return
-        if self._rolled_back():
+        if self._autocommit and self._rolled_back():
             message = "The cell began a transaction and did not end it, so it was rolled back: add COMMIT."
             raise SqlStatementError(message, None)
+        after = self._things() if self._making is not None else []
+        if not self._autocommit:
+            self._cursor.commit()
+        if self._making is not None:
+            maker, made, before = self._making
+            made.take(maker, before, after)
 
     def rollback(self) -> None:
         self._rolled_back()
@@ -206,6 +264,12 @@ class DuckDBSession:
                 self._cursor.close()
         except duckdb.Error:
             logger.debug("a cursor did not close", exc_info=True)
+
+    def _things(self) -> list[Thing]:
+        """All that cells can make, but for the frames of this one, which are views for the time of the cell."""
+        rows = self._cursor.execute(MADE).fetchall()
+        frames = {("temp", name.lower()) for name in self._frames}
+        return [Thing(*row) for row in rows if row[0] != "VIEW" or (row[1], row[3].lower()) not in frames]
 
     def _rolled_back(self) -> bool:
         try:

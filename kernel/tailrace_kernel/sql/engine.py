@@ -8,6 +8,7 @@ from typing import Protocol
 
 from tailrace_kernel.sql.binding import Bound
 from tailrace_kernel.sql.grid import Grid
+from tailrace_kernel.sql.made import Maker
 from tailrace_kernel.sql.schema import SchemaNode
 from tailrace_kernel.sql.schema_cache import SchemaCache
 from tailrace_kernel.sql_statements import Statement
@@ -74,9 +75,11 @@ class Engine(Protocol):
     @property
     def structure(self) -> SchemaCache: ...
 
-    def begin(self, frames: Mapping[str, object], *, autocommit: bool, early: bool = False) -> Session:
+    def begin(
+        self, frames: Mapping[str, object], *, autocommit: bool, early: bool = False, maker: Maker | None = None
+    ) -> Session:
         """A session with `frames` registered as tables, in a transaction unless `autocommit`; never the one with
-        temporary tables if `early`."""
+        temporary tables if `early`. In the notebook's own database what `maker` made before is dropped first."""
         ...
 
     def takes_early(self) -> bool:

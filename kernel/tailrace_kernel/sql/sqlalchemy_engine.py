@@ -28,6 +28,7 @@ from tailrace_kernel.sql.failures import (
     renumbered,
 )
 from tailrace_kernel.sql.grid import Budget, from_rows
+from tailrace_kernel.sql.made import Maker
 from tailrace_kernel.sql.schema import SchemaNode
 from tailrace_kernel.sql.schema_cache import SchemaCache
 from tailrace_kernel.sql.secrets import Secrets
@@ -101,8 +102,11 @@ class SQLAlchemyEngine:
             raise
         return made
 
-    def begin(self, frames: Mapping[str, object], *, autocommit: bool, early: bool = False) -> "SQLAlchemySession":
-        """`frames` cannot be tables here; their names serve to explain a table that does not exist."""
+    def begin(
+        self, frames: Mapping[str, object], *, autocommit: bool, early: bool = False, maker: Maker | None = None
+    ) -> "SQLAlchemySession":
+        """`frames` cannot be tables here; their names serve to explain a table that does not exist. What a `maker`
+        made stays: others may use it."""
         self._turn.__enter__()
         try:
             return self._begin(autocommit, early)
