@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from tailrace_kernel.sql_tokens import Token, TokenKind, tokenize
 
-QUERIES = frozenset("select values table from show describe desc summarize with explain pragma list".split())  # noqa: SIM905
+QUERIES = frozenset(
+    "select values table from show describe desc summarize with explain pragma list pivot unpivot".split()  # noqa: SIM905
+)
 SETTINGS = frozenset(
     "set reset use analyze declare lock unlock listen notify unlisten discard print install load".split()  # noqa: SIM905
 )

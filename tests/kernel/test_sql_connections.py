@@ -330,6 +330,6 @@ def test_an_in_memory_sqlite_is_one_for_all_threads(connections: Connections) ->
 
 @pytest.mark.parametrize("written", ["'infinity'::timestamp", "'-infinity'::date", "'0044-03-15 BC'::date"])
 def test_a_date_that_python_does_not_have(connections: Connections, written: str) -> None:
-    with pytest.raises(SqlStatementError, match=r"Python has no date for .*: cast the column to text"):
+    with pytest.raises(SqlStatementError, match=r"Python has no date or time for .*: cast the column to text"):
         connections.run(f"SELECT {written} AS d", "pg")
     assert rows(connections.run(f"SELECT ({written})::text AS d", "pg")) == [(written.split("'")[1],)]

@@ -1,4 +1,6 @@
 import datetime as dt
+import math
+import random
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
@@ -135,3 +137,22 @@ def test_an_interval_that_has_no_length_stays_what_it_is() -> None:
 )
 def test_an_interval_is_shown_as_its_database_writes_it(parts: tuple[int, int, int], text: str) -> None:
     assert as_text(pa.scalar(parts, pa.month_day_nano_interval()).as_py()) == text
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize(("precision", "scale"), [(18, 2), (18, 6), (38, 4), (38, 20), (38, 30)])
+def test_a_decimal_becomes_the_nearest_float(library: FrameLibrary, precision: int, scale: int) -> None:
+    draw = random.Random(scale)
+    values: list[Decimal | None] = [Decimal(draw.randrange(-(10**15), 10**15)).scaleb(-scale) for _ in range(500)]
+    values += [None, Decimal(10**16 + 1).scaleb(-scale), Decimal("0.1") if scale < 36 else None]
+    column = pa.array([Decimal(7), *values], pa.decimal128(precision, scale)).slice(1)
+    found = Grid(pa.table({"d": column}), ("decimal",)).frame(library)["d"].to_list()
+    assert [None if pd.isna(value) else value for value in found] == [None if v is None else float(v) for v in values]
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_decimals_without_end_are_floats_too(library: FrameLibrary) -> None:
+    frame = grid_of([Decimal("1.5"), None], [Decimal("NaN"), Decimal("-Infinity")]).frame(library)
+    assert str(frame["c"].dtype).lower() == "float64"
+    assert frame["c"].to_list()[0] == 1.5
+    assert frame["c"].to_list()[3] == -math.inf

@@ -28,15 +28,21 @@ def needed(segments: tuple[Segment, ...]) -> Iterator[str]:
     """The Python name or expression of each parameter, in order, repeated as written."""
     for segment in segments:
         match segment:
+            case Named(name=name, sigil=sigil) if name.isdigit():
+                raise _unnamed(f"{sigil}{name}")
             case Named(name=name):
                 yield name
             case Expression(source=source):
                 yield source
             case Anonymous():
-                message = "A bare ? does not say which value it wants: write :name or {expression}."
-                raise TailraceError(ErrorCode.DB_PARAMETER, message)
+                raise _unnamed("A bare ?")
             case Text():
                 pass
+
+
+def _unnamed(mark: str) -> TailraceError:
+    message = f"{mark} does not say which value it wants: write :name or {{expression}}."
+    return TailraceError(ErrorCode.DB_PARAMETER, message)
 
 
 def bind(

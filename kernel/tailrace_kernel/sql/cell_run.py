@@ -17,12 +17,15 @@ from tailrace_kernel.sql.made import Maker
 from tailrace_kernel.sql.result import SqlLimits, SqlResult, StatementOutcome
 from tailrace_kernel.sql.running import Running
 from tailrace_kernel.sql.schema_cache import may_change_structure
-from tailrace_kernel.sql_parameters import scan
+from tailrace_kernel.sql_parameters import Text, scan
 from tailrace_kernel.sql_statements import Statement, in_autocommit, split
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.objects import FrameLibrary
 
-BEYOND_PYTHON = re.compile(r"^(?:timestamp|date) too (?:large|small) .*: '(.*)'$", re.MULTILINE)  # psycopg
+BEYOND_PYTHON = re.compile(  # psycopg
+    r"^(?:(?:timestamp|date) too (?:large|small) .*: |can't parse (?:time|timetz) )'([^']*)'(?:$|:)", re.MULTILINE
+)
+CLIENT_STREAM = re.compile(r"\b(?:(?P<to>to\s+stdout)|from\s+stdin)\b(?=[^']*$|\s+(?:with\b|\())", re.IGNORECASE)
 ESCAPES = frozenset({"set", "reset", "discard", "pragma", "use"})  # could switch a read-only session back
 
 
@@ -38,6 +41,10 @@ class CellText:
     library: FrameLibrary = "pandas"  # of the result
     early: bool = False  # it is not its turn yet
     maker: Maker | None = None  # the cell, where its tables are to be made anew
+
+    def line_of(self, statement: Statement) -> int:
+        """Of the cell, from 1."""
+        return self.first_line + statement.start_line - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +63,9 @@ def run_cell(
     """Run it in one transaction, or in autocommit where a statement demands it. Raises as `Connections.run`."""
     began = time.monotonic()
     statements = split(cell.text, engine.sqlglot_dialect)
+    refuse_streams(cell, statements)
     if engine.read_only:
-        refuse_writes(statements, cell.connection)
+        refuse_writes(cell, statements)
     prepared = prepare(statements, engine, parameters)
     autocommit = in_autocommit(statements)
     running.check()
@@ -69,6 +77,7 @@ def run_cell(
     try:
         with running.holding(session.interrupt):
             work.execute_all(session, prepared, running)
+        work.make_frame()  # before anything is final: it may fail
         session.commit()
     except BaseException as error:
         session.rollback()
@@ -87,8 +96,11 @@ def run_cell(
 def prepare(
     statements: Sequence[Statement], engine: Engine, parameters: Callable[[str], object]
 ) -> tuple[Prepared, ...]:
-    """Bind every statement before the first one runs; each name or expression is evaluated once."""
-    segments = [scan(each.text, engine.sqlglot_dialect) for each in statements]
+    """Bind every statement before the first one runs; each name or expression is evaluated once. The parameters of
+    PREPARE are the database's."""
+    segments = [
+        (Text(each.text),) if each.kind == "prepare" else scan(each.text, engine.sqlglot_dialect) for each in statements
+    ]
     values: dict[str, object] = {}
     for source in (source for each in segments for source in needed(each)):
         if source not in values:
@@ -108,15 +120,27 @@ def prepare(
     )
 
 
-def refuse_writes(statements: Sequence[Statement], connection: str) -> None:
+def refuse_streams(cell: CellText, statements: Sequence[Statement]) -> None:
+    """COPY to and from the client's own streams: a kernel has none. Raises db_statement."""
+    for each in statements:
+        found = CLIENT_STREAM.search(each.text) if each.kind == "copy" else None
+        if found is not None and found["to"]:
+            message = "COPY … TO STDOUT has no stream to write to here: run its query and download the table."
+            raise SqlStatementError(message, cell.line_of(each))
+        if found is not None:
+            message = "COPY … FROM STDIN has no stream to read from here: read a file, or INSERT bound values."
+            raise SqlStatementError(message, cell.line_of(each))
+
+
+def refuse_writes(cell: CellText, statements: Sequence[Statement]) -> None:
     """The first layer of a read-only connection: words. Raises db_read_only."""
     for each in statements:
         if each.is_write or each.is_opaque or each.controls_transaction or each.kind in ESCAPES:
             message = (
-                f"The connection {connection!r} is read-only and {each.kind.upper() or 'this statement'} may write: "
+                f"The connection {cell.connection!r} is read-only, and {each.kind.upper() or 'this'} may write: "
                 "write `-- write: true` in its first line to allow that for this cell."
             )
-            raise TailraceError(ErrorCode.DB_READ_ONLY, message, details={"line": each.start_line})
+            raise TailraceError(ErrorCode.DB_READ_ONLY, message, details={"line": cell.line_of(each)})
 
 
 class _Work:
@@ -127,6 +151,7 @@ class _Work:
         self._engine = engine
         self._frames = frames
         self._grid: Grid | None = None
+        self._frame: object = None
         self._outcomes: list[StatementOutcome] = []
 
     def execute_all(self, session: Session, prepared: Sequence[Prepared], running: Running) -> None:
@@ -142,7 +167,7 @@ class _Work:
                 raise self.failure(error, each) from error
             if answer.grid is not None:
                 self._grid = answer.grid
-            line = self._line_of(each.statement)
+            line = self._cell.line_of(each.statement)
             seconds = time.monotonic() - began
             self._outcomes.append(StatementOutcome(each.statement.kind, answer.rows, line, seconds))
 
@@ -153,20 +178,21 @@ class _Work:
         text = self._engine.error_text(error)
         if failed is None:
             return SqlStatementError(text, None)
-        start = self._line_of(failed.statement)
+        start = self._cell.line_of(failed.statement)
         inside = self._engine.error_line(error)
         text = renumbered(text, start - 1)
         return SqlStatementError(f"{text}{self._advice(text, failed)}", start + (inside or 1) - 1)
 
+    def make_frame(self) -> None:
+        """The named result as a DataFrame. Raises not_supported."""
+        if self._grid is not None and self._cell.result:
+            self._frame = self._grid.frame(self._cell.library)
+
     def result(self, seconds: float) -> SqlResult:
         cell, grid = self._cell, self._grid
-        frame = grid.frame(cell.library) if grid is not None and cell.result else None
         truncated = grid is not None and (not grid.complete or grid.table.num_rows > cell.limits.shown_rows)
         display = SqlDisplay.of(grid, cell.result, self._outcomes, cell.limits)
-        return SqlResult(cell.result, frame, grid, tuple(self._outcomes), truncated, seconds, display)
-
-    def _line_of(self, statement: Statement) -> int:
-        return self._cell.first_line + statement.start_line - 1
+        return SqlResult(cell.result, self._frame, grid, tuple(self._outcomes), truncated, seconds, display)
 
     def _advice(self, text: str, failed: Prepared) -> str:
         if failed.bound.at_table is not None and "syntax" in text.lower():
@@ -176,7 +202,7 @@ class _Work:
             )
         if (unread := BEYOND_PYTHON.search(text)) is not None:
             return (
-                f"\nPython has no date for {unread[1]}: cast the column to text, or keep such rows out "
+                f"\nPython has no date or time for {unread[1]}: cast the column to text, or keep such rows out "
                 "(`WHERE isfinite(…)`)."
             )
         named = [name for name in self._frames if re.search(rf"\b{re.escape(name)}\b", text.partition("\n")[0])]

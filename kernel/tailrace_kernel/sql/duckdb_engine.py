@@ -224,7 +224,7 @@ class DuckDBSession:
 
     def execute(self, bound: Bound, statement: Statement, keep: Keep | None) -> Answer:
         try:
-            if may_return_rows(statement):
+            if may_return_rows(statement) or statement.kind in {"call", "execute"}:
                 relation = self._cursor.sql(bound.text, params=bound.values or None)
                 if relation is None:
                     return Answer(None, None)
