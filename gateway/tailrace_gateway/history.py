@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import takewhile
 
-from tailrace_gateway.records import Change, Insert, Operation, Record, Replace, Step, StoredCell
+from tailrace_gateway.records import Change, Insert, Operation, Record, Replace, Rewrite, Step, StoredCell
 
 OUTSIDE = "outside"  # the client that edits made in the file count for; anybody may take them back
 MAX_STEPS = 1_000  # undoable steps kept in all
@@ -101,5 +101,7 @@ def _size_of(operation: Operation) -> int:
             return 100 + len(code)
         case Replace(cells=cells):
             return sum(100 + len(cell.code) for cell in cells)
+        case Rewrite(changes=changes):
+            return sum(map(_size_of, changes))
         case _:
             return 100

@@ -53,6 +53,7 @@ from tailrace_protocol.commands import (
     Ping,
     Presence,
     Redo,
+    RenameVariable,
     RestartKernel,
     RunAll,
     RunCell,
@@ -65,6 +66,7 @@ from tailrace_protocol.commands import (
     Subscribe,
     TablePage,
     Undo,
+    UpdateCells,
     UpdateDbConnection,
     VariablePage,
 )
@@ -86,7 +88,7 @@ ADOPTION = 10.0  # seconds that who opens the notebook waits for a kernel that d
 LAST_WRITES = 3  # attempts to write the file when the notebook is closed
 BUG = TailraceError(ErrorCode.INTERNAL, "The gateway has a bug: its log tells the story.")
 Effectful = (
-    CreateCell | CellUpdate | DeleteCell | MoveCell | SetCell | SetNotebook | Undo | Redo
+    CreateCell | CellUpdate | UpdateCells | DeleteCell | MoveCell | SetCell | SetNotebook | Undo | Redo
     | RunCell | RunAll | RunStale | Interrupt | RestartKernel | UpdateDbConnection | Save
 )  # fmt: skip
 
@@ -262,7 +264,7 @@ class Notebook:
                 case StdinReply():
                     self._execution.answer_input(command.cell_id, command.request_id, command.value)
                     self._ack(client, command.id)
-                case Complete() | Inspect() | VariablePage() | TablePage() | Schema():
+                case Complete() | Inspect() | VariablePage() | TablePage() | Schema() | RenameVariable():
                     self._query(client, command)
                 case _:
                     await self._apply(client, command)
@@ -273,7 +275,9 @@ class Notebook:
             log.exception("command %s of client %s failed", type(command).__name__, client.id)
             self._refuse(client, command.id, BUG)
 
-    def _query(self, client: Client, command: Complete | Inspect | VariablePage | TablePage | Schema) -> None:
+    def _query(
+        self, client: Client, command: Complete | Inspect | VariablePage | TablePage | Schema | RenameVariable
+    ) -> None:
         ask(
             self._execution,
             self._state,

@@ -14,6 +14,7 @@ from tailrace_gateway.records import (
     Operation,
     Remove,
     Replace,
+    Rewrite,
     StoredCell,
 )
 from tailrace_gateway.sql_header import parse_header
@@ -44,6 +45,10 @@ def effect_of(state: NotebookState, operation: Operation, cause: Cause | None) -
             cell = state.cells[operation.cell_id]
             updated = CellUpdated(cell_id=cell.id, cell=patch_of(changed(cell, operation)), cause=cause)
             return (updated,), former(cell, operation)
+        case Rewrite(changes=changes):
+            parts = [effect_of(state, change, cause) for change in changes]
+            events = tuple(event for part, _ in parts for event in part)
+            return events, Rewrite(changes=tuple(former(state.cells[change.cell_id], change) for change in changes))
         case Configure(name=name, settings=settings):
             back_to = Configure(name=state.info.name, settings=state.info.settings)
             return (NotebookUpdated(name=name, settings=settings, cause=cause),), back_to

@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from tailrace_gateway.merge import merge
 from tailrace_gateway.operations import changed, position
-from tailrace_gateway.records import Change, Configure, Insert, Move, Operation, Remove, Step, StoredCell
+from tailrace_gateway.records import Change, Configure, Insert, Move, Operation, Remove, Rewrite, Step, StoredCell
 from tailrace_gateway.sql_header import edit_header
 from tailrace_gateway.state import NotebookState, bytes_of
 from tailrace_gateway.undo import take_back
@@ -30,6 +30,7 @@ from tailrace_protocol.commands import (
     SetCell,
     SetNotebook,
     Undo,
+    UpdateCells,
     UpdateDbConnection,
 )
 from tailrace_protocol.errors import ErrorCode
@@ -75,6 +76,8 @@ def plan_command(state: NotebookState, command: DocumentCommand | KernelCommand,
             return _plan_create(state, command, client)
         case CellUpdate():
             return _plan_update(state, command, client)
+        case UpdateCells():
+            return _plan_updates(state, command, client)
         case DeleteCell():
             return _plan_delete(state, command)
         case MoveCell():
@@ -140,6 +143,34 @@ def _plan_update(state: NotebookState, command: CellUpdate, client: str) -> Plan
     if code == cell.code:
         return Plan(None, result | {"version": cell.version}, touches=cell.id)
     return Plan(Change(cell_id=cell.id, code=code), result | {"version": cell.version + 1}, lost)
+
+
+def _plan_updates(state: NotebookState, command: UpdateCells, client: str) -> Plan | Refused:
+    """Every text as `cell_update` would take it; the first one that cannot be refuses all."""
+    if len({text.cell_id for text in command.cells}) < len(command.cells):
+        return Refused(ErrorCode.BAD_FIELD, "Name every cell once.", {"field": "cells", "want": "different cells"})
+    changes: list[Change] = []
+    growth = 0
+    for text in command.cells:
+        one = CellUpdate(id=command.id, cell_id=text.cell_id, code=text.code, base_version=text.base_version)
+        plan = _plan_update(state, one, client)
+        if isinstance(plan, Refused):
+            return plan
+        if plan.lost is not None:
+            return Refused(
+                ErrorCode.STALE_CODE,
+                f"Somebody changed the same place of cell {text.cell_id} meanwhile. Nothing was changed: look, and try "
+                "again.",
+                {"cellId": text.cell_id, "version": state.cells[text.cell_id].version},
+            )
+        if isinstance(plan.operation, Change):
+            changes.append(plan.operation)
+            growth += bytes_of(str(plan.operation.code)) - bytes_of(state.cells[text.cell_id].code)
+    if growth > 0 and state.size + growth > MAX_DOCUMENT:
+        return _document_full()
+    versions = {text.cell_id: state.cells[text.cell_id].version for text in command.cells}
+    versions |= {change.cell_id: versions[change.cell_id] + 1 for change in changes}
+    return Plan(Rewrite(changes=tuple(changes)) if changes else None, {"versions": versions})
 
 
 def _lost(cell: Cell, code: str, base: str, author: str) -> Lost:
@@ -270,6 +301,10 @@ def _too_large(state: NotebookState, code: str, former: str = "") -> Refused | N
         return Refused(ErrorCode.TOO_LARGE, message)
     growth = size - bytes_of(former)
     if growth > 0 and state.size + growth > MAX_DOCUMENT:
-        message = f"A notebook may hold {MAX_DOCUMENT} bytes of code. Move data into files, or start another notebook."
-        return Refused(ErrorCode.TOO_LARGE, message)
+        return _document_full()
     return None
+
+
+def _document_full() -> Refused:
+    message = f"A notebook may hold {MAX_DOCUMENT} bytes of code. Move data into files, or start another notebook."
+    return Refused(ErrorCode.TOO_LARGE, message)

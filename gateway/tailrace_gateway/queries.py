@@ -7,9 +7,9 @@ from typing import Any
 from tailrace_gateway.conversation import Post, Reply, fields
 from tailrace_gateway.execution import Execution
 from tailrace_gateway.state import NotebookState
-from tailrace_protocol.commands import Complete, Inspect, Schema, TablePage, VariablePage
+from tailrace_protocol.commands import Complete, Inspect, RenameVariable, Schema, TablePage, VariablePage
 from tailrace_protocol.errors import ErrorCode, TailraceError
-from tailrace_protocol.kernel_messages import SchemaRequest, TablePageRequest, VariablesRequest
+from tailrace_protocol.kernel_messages import RenameVariableRequest, SchemaRequest, TablePageRequest, VariablesRequest
 
 ANSWER_SECONDS = 10.0
 
@@ -20,12 +20,12 @@ Failed = Callable[[TailraceError], None]
 def ask(
     execution: Execution,
     state: NotebookState,
-    command: Complete | Inspect | VariablePage | TablePage | Schema,
+    command: Complete | Inspect | VariablePage | TablePage | Schema | RenameVariable,
     answered: Answered,
     failed: Failed,
 ) -> None:
     """The result goes into the ack. Raises TailraceError unknown_cell, kernel_starting or kernel_dead."""
-    if not isinstance(command, VariablePage | Schema) and command.cell_id not in state.cells:
+    if not isinstance(command, VariablePage | Schema | RenameVariable) and command.cell_id not in state.cells:
         message = f"There is no cell {command.cell_id!r}: it may have been deleted."
         raise TailraceError(ErrorCode.UNKNOWN_CELL, message)
     match command:
@@ -36,8 +36,8 @@ def ask(
             content = {"code": command.code, "cursor_pos": command.cursor, "detail_level": 0}
             execution.query("inspect", content, lambda reply: answered(_inspection(reply)), failed, channel="shell")
         case VariablePage():
-            names = VariablesRequest(names=None if command.name is None else (command.name,))
-            execution.query("variables", names, lambda reply: answered(_variables(reply, command)), failed)
+            wanted = VariablesRequest(names=None if command.name is None else (command.name,))
+            execution.query("variables", wanted, lambda reply: answered(_variables(reply, command)), failed)
         case TablePage():
             page = TablePageRequest(
                 cell_id=command.cell_id,
@@ -52,6 +52,9 @@ def ask(
         case Schema():
             node = SchemaRequest(connection=command.connection, path=command.path, refresh=command.refresh)
             execution.query("schema", node, lambda reply: answered(fields(reply)), failed)
+        case RenameVariable():
+            names = RenameVariableRequest(name=command.name, new_name=command.new_name)
+            execution.query("rename_variable", names, lambda reply: answered(fields(reply)), failed)
 
 
 async def answer(execution: Execution, post: Post, kind: str, content: Any) -> Reply:

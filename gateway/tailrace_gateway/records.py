@@ -66,6 +66,12 @@ class Change(Struct, frozen=True, kw_only=True, tag_field="op", tag="change", om
     execution: Execution | UnsetType = UNSET
 
 
+class Rewrite(Struct, frozen=True, kw_only=True, tag_field="op", tag="rewrite"):
+    """New values of several cells as one undoable step; every cell is named once."""
+
+    changes: tuple[Change, ...]
+
+
 class Configure(Struct, frozen=True, kw_only=True, tag_field="op", tag="configure"):
     """Name and settings of the notebook."""
 
@@ -79,7 +85,7 @@ class Replace(Struct, frozen=True, kw_only=True, tag_field="op", tag="replace"):
     cells: tuple[StoredCell, ...]
 
 
-Operation = Insert | Remove | Move | Change | Configure | Replace
+Operation = Insert | Remove | Move | Change | Rewrite | Configure | Replace
 
 CHANGE_FIELDS = ("type", "code", "name", "mode", "execution")
 

@@ -19,6 +19,7 @@ from tailrace_gateway.records import (
     Operation,
     Remove,
     Replace,
+    Rewrite,
     Step,
     StoredCell,
 )
@@ -40,6 +41,9 @@ def take_back(state: NotebookState, step: Step) -> Operation | list[Loss]:
         case Change():
             assert isinstance(step.operation, Change)
             return _change(state, step.operation, step.inverse)
+        case Rewrite():
+            assert isinstance(step.operation, Rewrite)
+            return _rewrite(state, step.operation, step.inverse)
         case Configure():
             same = step.operation == Configure(name=state.info.name, settings=state.info.settings)
             return step.inverse if same else [{"field": "settings"}]
@@ -73,7 +77,7 @@ def _move(state: NotebookState, cell_id: str, step: Step) -> Operation | list[Lo
     return step.inverse
 
 
-def _change(state: NotebookState, done: Change, inverse: Change) -> Operation | list[Loss]:
+def _change(state: NotebookState, done: Change, inverse: Change) -> Change | list[Loss]:
     if done.cell_id not in state.cells:
         return [{"cellId": done.cell_id, "field": "cell"}]
     cell = state.cells[done.cell_id]
@@ -89,6 +93,19 @@ def _change(state: NotebookState, done: Change, inverse: Change) -> Operation | 
         else:
             back[name] = merged
     return losses or Change(cell_id=cell.id, **back)
+
+
+def _rewrite(state: NotebookState, done: Rewrite, inverse: Rewrite) -> Operation | list[Loss]:
+    """All of it or nothing, as it was done."""
+    changes: list[Change] = []
+    losses: list[Loss] = []
+    for change, back in zip(done.changes, inverse.changes, strict=True):
+        outcome = _change(state, change, back)
+        if isinstance(outcome, list):
+            losses += outcome
+        else:
+            changes.append(outcome)
+    return losses or Rewrite(changes=tuple(changes))
 
 
 def _replace(state: NotebookState, step: Step) -> Operation | list[Loss]:

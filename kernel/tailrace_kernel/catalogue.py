@@ -7,14 +7,16 @@ the machine, one registration at a time: the compiler's flags and the user's tra
 import linecache
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ipykernel.compiler import get_file_name
 from IPython.core.displayhook import DisplayHook
+from msgspec.structs import replace as replace_request
 
 from tailrace_kernel.analysis import analyze
 from tailrace_kernel.facts import Analysis, CellCode
+from tailrace_kernel.renaming import Renaming, Source, rename
 from tailrace_kernel.sql_cell import DEFAULT_DIALECTS, EMBEDDED, SqlCell, analyze_sql_cell, is_sql_cell
 from tailrace_kernel.stimuli import CellRegistered
 from tailrace_protocol.kernel_messages import RegisterCellRequest
@@ -70,6 +72,22 @@ class Catalogue:
 
     def is_cell_file(self, filename: str) -> bool:
         return filename in self._filenames
+
+    def renaming(self, order: Iterable[str], name: str, new: str) -> Renaming:
+        """The edits that give a variable another name in every cell. Raises RenameRefusedError. Registers nothing."""
+        with self._compiling:
+            sources = [self._source(entry, entry.request.code) for entry in map(self.entries.get, order) if entry]
+            return rename(sources, name, new, self._analysed_as, self._transform)
+
+    def _source(self, entry: Entry, code: str) -> Source:
+        sql = entry.payload if isinstance(entry.payload, SqlCell) else None
+        return Source(entry.request.cell_id, code, entry.analysis, sql)
+
+    def _analysed_as(self, source: Source, code: str) -> Source:
+        entry = self.entries[source.cell_id]
+        if source.sql is not None:
+            return self._source(self._sql(replace_request(entry.request, code=code)), code)
+        return Source(source.cell_id, code, analyze(code, transform=self._transform))
 
     def stimulus(self, entry: Entry) -> CellRegistered:
         request = entry.request

@@ -126,16 +126,21 @@ def _without_options(line: str, with_value: str) -> str:
 
 def interpolated(text: str) -> tuple[str, ...]:
     """Python expressions that IPython puts into a command: `{expression}` and `$name`."""
-    found: list[str] = []
+    return tuple(text[start:end].strip() for start, end in interpolation_spans(text))
+
+
+def interpolation_spans(text: str) -> tuple[tuple[int, int], ...]:
+    """Where those expressions start and end, without braces and dollar."""
+    found: list[tuple[int, int]] = []
     at = 0
     while at < len(text):
         if text.startswith("{{", at):
             at += 2
         elif text[at] == "{" and (end := expression_end(text, at)) is not None:
-            found.append(text[at + 1 : end - 1].strip())
+            found.append((at + 1, end - 1))
             at = end
         elif dollar := _DOLLAR.match(text, at):
-            found += [dollar.group(1)] if dollar.group(1) else []
+            found += [dollar.span(1)] if dollar.group(1) else []
             at = dollar.end()
         else:
             at += 1

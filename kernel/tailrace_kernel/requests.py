@@ -18,6 +18,7 @@ from tailrace_kernel.facts import Diagnostic
 from tailrace_kernel.lifeline import Lifeline
 from tailrace_kernel.outbox import Outbox
 from tailrace_kernel.queries import Queries
+from tailrace_kernel.renaming import RenameRefusedError
 from tailrace_kernel.runs import Change, Run
 from tailrace_kernel.sql_cell import SqlCell
 from tailrace_kernel.stimuli import CellRemoved, CellsRegistered, CellsReordered, SettingsChanged
@@ -73,6 +74,7 @@ class Requests:
             "schema_request": self.schema,
             "table_page_request": self.table_page,
             "export_table_request": self.export_table,
+            "rename_variable_request": self.rename_variable,
         }
 
     def handle(self, call: Call) -> None:
@@ -245,6 +247,27 @@ class Requests:
                 describe(name, self._names[name], writers.get(name)) for name in names if name in self._names
             )
         )
+
+    def rename_variable(self, request: wire.RenameVariableRequest, call: Call) -> wire.Content:
+        try:
+            found = self._catalogue.renaming(self._conductor.order(), request.name, request.new_name)
+        except RenameRefusedError as refused:
+            details = {"cells": list(refused.cells)}
+            raise TailraceError(ErrorCode.CANNOT_RENAME, refused.message, details=details) from None
+        cells = tuple(
+            wire.RenamedCell(
+                cell_id=cell_id,
+                version=self._version(cell_id),
+                edits=tuple(wire.TextEdit(start=edit.start, end=edit.end, text=edit.text) for edit in edits),
+            )
+            for cell_id, edits in found.edits.items()
+        )
+        return wire.RenameVariableReply(cells=cells, unseen=found.unseen)
+
+    def _version(self, cell_id: str) -> int:
+        """That of the text that was registered last."""
+        given = self._catalogue.entries[cell_id].request.version
+        return self._conductor.view(cell_id).version if given is None else given
 
     def replay(self, request: wire.ReplayRequest, call: Call) -> None:
         missed = self._ring.since(request.epoch, request.since, request.limit)

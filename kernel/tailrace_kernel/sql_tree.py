@@ -83,9 +83,7 @@ def read_statement(sql: str, dialect: str) -> TreeFacts | Problem:
         return known
     try:
         engine = Dialect.get_or_raise(dialect)
-        parser = engine.parser()
-        parser._warn_unsupported = lambda: None  # type: ignore[method-assign]  # it logs every CALL as a warning
-        trees = parser.parse(engine.tokenize(sql), sql)
+        trees = _trees(sql, engine)
     except SqlglotError as error:
         found = getattr(error, "errors", None) or [{}]
         first = found[0]
@@ -103,6 +101,12 @@ def read_statement(sql: str, dialect: str) -> TreeFacts | Problem:
             walk.calls(tree)
             walk.facts.only_asks &= isinstance(tree, exp.Query) and not any(map(_does_more, tree.walk()))
     return walk.facts
+
+
+def _trees(sql: str, engine: Dialect) -> list[exp.Expr | None]:
+    parser = engine.parser()
+    parser._warn_unsupported = lambda: None  # type: ignore[method-assign]  # it logs every CALL as a warning
+    return parser.parse(engine.tokenize(sql), sql)
 
 
 def _by_words(sql: str, dialect: str) -> TreeFacts | None:
@@ -429,3 +433,31 @@ def _children(node: exp.Expr) -> Iterator[exp.Expr]:
         for child in value if isinstance(value, list) else (value,):
             if isinstance(child, exp.Expr):
                 yield child
+
+
+def table_spans(sql: str, dialect: str, name: str, new: str) -> list[tuple[int, int]] | None:
+    """Where a statement names this unqualified table: in FROM and the like, and before the dot of a column.
+
+    None if the same statement calls something else by that name or by the new one, so that the two cannot be told
+    apart. Quotes are part of a span.
+    """
+    if explained := _EXPLAIN.match(sql):
+        sql = " " * explained.end() + sql[explained.end() :]
+    try:
+        trees = [tree for tree in _trees(sql, Dialect.get_or_raise(dialect)) if tree is not None]
+    except (SqlglotError, ValueError, RecursionError):
+        return None
+    nodes = [node for tree in trees for node in tree.walk()]
+    if any(isinstance(node, exp.Command) for node in nodes):
+        return None if re.search(rf"\b{re.escape(name)}\b", sql) else []
+    called = {node.this.name.lower() for node in nodes if isinstance(node, exp.TableAlias) and node.this is not None}
+    tables = [node for node in nodes if isinstance(node, exp.Table) and node.name == name and not node.args.get("db")]
+    if not tables:
+        return []
+    if called & {name.lower(), new.lower()}:
+        return None
+    found = [table.this for table in tables]
+    if any(table.args.get("alias") is None for table in tables):
+        found += [node.args["table"] for node in nodes if isinstance(node, exp.Column) and node.table == name]
+    spans = [(part.meta.get("start"), part.meta.get("end")) for part in found]
+    return None if any(start is None for start, _ in spans) else sorted({(start, end + 1) for start, end in spans})

@@ -59,6 +59,18 @@ class CellUpdate(Command, tag="cell_update", frozen=True, kw_only=True):
     base_version: int | None = None
 
 
+class CellText(Wire, frozen=True, kw_only=True):
+    cell_id: Cell
+    code: str
+    base_version: int | None = None
+
+
+class UpdateCells(Command, tag="update_cells", frozen=True, kw_only=True):
+    """All of them or, where somebody else changed the same place since `base_version`, none: one step to undo."""
+
+    cells: Annotated[tuple[CellText, ...], Meta(min_length=1)]
+
+
 class DeleteCell(Command, tag="delete_cell", frozen=True, kw_only=True):
     cell_id: Cell
 
@@ -167,6 +179,13 @@ class Schema(Command, tag="schema", frozen=True, kw_only=True):
     refresh: bool = False
 
 
+class RenameVariable(Command, tag="rename_variable", frozen=True, kw_only=True):
+    """Asks what the texts must become; `update_cells` makes them so."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=255)]
+    new_name: Annotated[str, Meta(min_length=1, max_length=255)]
+
+
 class StdinReply(Command, tag="stdin_reply", frozen=True, kw_only=True):
     cell_id: Cell
     value: str
@@ -201,16 +220,28 @@ class Ping(Command, tag="ping", frozen=True, kw_only=True):
     pass
 
 
-DocumentCommand = CreateCell | CellUpdate | DeleteCell | MoveCell | SetCell | SetNotebook | Undo | Redo
+DocumentCommand = CreateCell | CellUpdate | UpdateCells | DeleteCell | MoveCell | SetCell | SetNotebook | Undo | Redo
 KernelCommand = RunCell | RunAll | RunStale | Interrupt | RestartKernel | UpdateDbConnection | Save
-Query = Complete | Inspect | VariablePage | TablePage | Schema | StdinReply | Comm | Presence | Subscribe | Ping
+Query = (
+    Complete
+    | Inspect
+    | VariablePage
+    | TablePage
+    | Schema
+    | RenameVariable
+    | StdinReply
+    | Comm
+    | Presence
+    | Subscribe
+    | Ping
+)
 AnyCommand = Attach | DocumentCommand | KernelCommand | Query
 
 COMMANDS: dict[str, type[Command]] = {
     str(struct.__struct_config__.tag): struct
     for struct in (
-        Attach, CreateCell, CellUpdate, DeleteCell, MoveCell, SetCell, SetNotebook, RunCell, RunAll, RunStale,
-        Interrupt, RestartKernel, UpdateDbConnection, Undo, Redo, Complete, Inspect, VariablePage, TablePage,
-        Schema, StdinReply, Comm, Presence, Subscribe, Save, Ping,
+        Attach, CreateCell, CellUpdate, UpdateCells, DeleteCell, MoveCell, SetCell, SetNotebook, RunCell, RunAll,
+        RunStale, Interrupt, RestartKernel, UpdateDbConnection, Undo, Redo, Complete, Inspect, VariablePage, TablePage,
+        Schema, RenameVariable, StdinReply, Comm, Presence, Subscribe, Save, Ping,
     )
 }  # fmt: skip

@@ -44,6 +44,7 @@ class ErrorCode(StrEnum):
     KERNEL_UNRESPONSIVE = "kernel_unresponsive"
     NOT_WAITING = "not_waiting"
     BUSY_RESTARTING = "busy_restarting"
+    CANNOT_RENAME = "cannot_rename"
     NO_SUCH_OUTPUT = "no_such_output"
     TOO_MANY = "too_many"
     NOT_SUPPORTED = "not_supported"

@@ -12,6 +12,9 @@ COMMANDS: dict[str, str] = {
     "create_cell": "New cell after `afterCellId` (`null` = top), else at `index`, else at the end; an unknown "
     "`afterCellId` appends. `ack.result`: `{cellId, index}`.",
     "cell_update": "Save code; it is kept even when it does not parse or closes a cycle. Runs nothing.",
+    "update_cells": "Save the code of several cells, all of it or none, as one step to undo; `stale_code` when "
+    "somebody else changed the same place since `baseVersion`. Runs nothing. `ack.result`: "
+    "`{versions: {cellId: version}}`.",
     "delete_cell": "Remove the cell and its names; readers run again. The only cell is emptied instead "
     "(`result: {cleared: true}`).",
     "move_cell": "Put the cell after another, or at the top with `null`.",
@@ -32,6 +35,9 @@ COMMANDS: dict[str, str] = {
     "variable_page": "Names with types, sizes and previews: one, or all of the notebook by pages; in `ack.result`.",
     "table_page": "Rows of a table that a cell showed; in `ack.result`.",
     "schema": "Schemas, tables or columns of a connection; in `ack.result.nodes`.",
+    "rename_variable": "What the texts of all cells must become so that a variable has another name: `ack.result`: "
+    "`{cells: [{cell_id, version, edits: [{start, end, text}]}], unseen: [cellId]}` in code points; changes nothing. "
+    "`cannot_rename` says why not.",
     "stdin_reply": "Answer to `input_requested`; the first answer wins, the rest get `not_waiting`.",
     "comm": "A widget's message to the kernel; `ack`: it was sent. Buffers are base64 in JSON, bin in msgpack.",
     "presence": "The cell this client is on, told to all in `clients`; kept while its socket is open.",
@@ -111,6 +117,8 @@ REQUESTS: dict[str, str] = {
     "settings_request": "Notebook settings that change what a run does.",
     "schema_request": "Children of one node of a database: schemas, tables, columns.",
     "table_page_request": "Rows of a table that a cell showed.",
+    "rename_variable_request": "The edits that give a variable of the notebook another name in every cell, by scope; "
+    "changes nothing. Error `cannot_rename` says which cell stands in the way.",
     "export_table_request": "One part of such a table as CSV or Arrow, in one buffer; ask again from `next_row`.",
 }
 
@@ -157,6 +165,8 @@ ERRORS: dict[ErrorCode, str] = {
     ErrorCode.KERNEL_UNRESPONSIVE: "The kernel has not answered in time.",
     ErrorCode.NOT_WAITING: "Nobody waits for input (any more).",
     ErrorCode.BUSY_RESTARTING: "A restart is under way.",
+    ErrorCode.CANNOT_RENAME: "The new name is no name, is taken, would mean a local variable, or a use cannot be "
+    "followed; `details.cells`.",
     ErrorCode.NO_SUCH_OUTPUT: "The cell has no such output (any more).",
     ErrorCode.TOO_MANY: "Over a limit of number: wait for answers, or close something.",
     ErrorCode.NOT_SUPPORTED: "The words are right; this version does not do it.",
@@ -210,6 +220,9 @@ OBJECTS: dict[str, str] = {
     "WaitingInput": "A cell waits for a line: an `input_reply` on stdin from any client gives it.",
     "Variable": "One name of the namespace; `size` in bytes.",
     "StatusChange": "One step of a cell's status.",
+    "CellText": "New code for one cell.",
+    "TextEdit": "Code points `start` to `end` become `text`.",
+    "RenamedCell": "The edits of one cell, for the text of this version.",
     "SchemaNode": "A schema, table, view or column of a database.",
     "TableColumn": "A column, with its type in the database's or pandas' word.",
 }

@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from tailrace_protocol.objects import CellMode, CellType, Execution, FrameLibrary, Name, RunMode, Status
 
 PROTOCOL_VERSION = 1
+VariableName = Annotated[str, Meta(min_length=1, max_length=255)]
 CellKey = Annotated[str, Meta(min_length=1, max_length=512)]
 
 
@@ -164,6 +165,13 @@ class TablePageRequest(Content, frozen=True, kw_only=True):
     sort: tuple[dict[str, Any], ...] = ()
     filter: str | None = None
     token: str | None = None
+
+
+class RenameVariableRequest(Content, frozen=True, kw_only=True):
+    """Changes nothing: the reply says what the texts of the cells must become."""
+
+    name: VariableName
+    new_name: VariableName
 
 
 class ExportTableRequest(Content, frozen=True, kw_only=True):
@@ -327,6 +335,29 @@ class TablePageReply(Content, frozen=True, kw_only=True):
     total: int
 
 
+class TextEdit(Content, frozen=True, kw_only=True):
+    """Code points `start` to `end` of the cell's text become `text`."""
+
+    start: int
+    end: int
+    text: str
+
+
+class RenamedCell(Content, frozen=True, kw_only=True):
+    """`edits` fit the text of this `version`, in order and apart from each other."""
+
+    cell_id: str
+    version: int
+    edits: tuple[TextEdit, ...]
+
+
+class RenameVariableReply(Content, frozen=True, kw_only=True):
+    """`unseen` cells run text that nobody can look into (`exec`, a magic that is not known)."""
+
+    cells: tuple[RenamedCell, ...]
+    unseen: tuple[str, ...] = ()
+
+
 class ExportTableReply(Content, frozen=True, kw_only=True):
     """One buffer follows: the bytes of this part, about 4 MiB. `complete`: false if the query had more rows than were
     kept (a result without a name)."""
@@ -417,6 +448,7 @@ REQUESTS: dict[str, type[Content]] = {
     "schema_request": SchemaRequest,
     "table_page_request": TablePageRequest,
     "export_table_request": ExportTableRequest,
+    "rename_variable_request": RenameVariableRequest,
 }
 """`interrupt_request` is Jupyter's own; its content may hold `run_id` (TailraceInterruptRequest)."""
 

@@ -16,6 +16,7 @@ from tailrace_gateway.records import Entry, Record, StoredCell
 from tailrace_gateway.state import NotebookState, from_image, from_snapshot, image, open_state, snapshot
 from tailrace_protocol import code_hash, document_hash
 from tailrace_protocol.commands import (
+    CellText,
     CellUpdate,
     CreateCell,
     DeleteCell,
@@ -28,8 +29,10 @@ from tailrace_protocol.commands import (
     SetCell,
     SetNotebook,
     Undo,
+    UpdateCells,
 )
 from tailrace_protocol.errors import ErrorCode
+from tailrace_protocol.events import CellUpdated
 from tailrace_protocol.limits import IDEMPOTENT_IDS, MAX_CELLS, MAX_CODE
 from tailrace_protocol.objects import NotebookInfo, Settings
 
@@ -301,6 +304,32 @@ def test_ones_own_updates_in_flight_are_not_merged() -> None:
     assert (codes(state), done.lost) == (["a c"], None)
 
 
+def test_several_texts_are_one_step_all_or_nothing() -> None:
+    state = notebook("x = 1", "x + 1", "other")
+    ann, bob = Client(state, "ann"), Client(state, "bob")
+
+    def texts(*pairs: tuple[str, str], base: int | None = None) -> tuple[CellText, ...]:
+        return tuple(CellText(cell_id=cell_id, code=code, base_version=base) for cell_id, code in pairs)
+
+    done = ann.do(UpdateCells, cells=texts(("c0", "y = 1"), ("c1", "y + 1"), ("c2", "other"), base=1))
+    assert codes(state) == ["y = 1", "y + 1", "other"]
+    assert done.result == {"versions": {"c0": 2, "c1": 2, "c2": 1}}
+    assert [event.cell_id for event in done.events if isinstance(event, CellUpdated)] == ["c0", "c1"]
+    bob.do(CellUpdate, cell_id="c2", code="of bob")
+    ann.do(Undo)
+    assert codes(state) == ["x = 1", "x + 1", "of bob"]
+    ann.do(Redo)
+    bob.do(CellUpdate, cell_id="c1", code="of bob too")
+    refused = ann.refused(ErrorCode.UNDO_CONFLICT, Undo)
+    assert [change["cellId"] for change in (refused.details or {})["changes"]] == ["c1"]
+    late = ann.refused(ErrorCode.STALE_CODE, UpdateCells, cells=texts(("c0", "z = 1"), ("c1", "z"), base=2))
+    assert late.details == {"cellId": "c1", "version": state.cells["c1"].version}
+    ann.refused(ErrorCode.UNKNOWN_CELL, UpdateCells, cells=texts(("c0", "z"), ("gone", "z")))
+    ann.refused(ErrorCode.BAD_FIELD, UpdateCells, cells=texts(("c0", "z"), ("c0", "w")))
+    ann.refused(ErrorCode.TOO_LARGE, UpdateCells, cells=texts(("c0", "z"), ("c1", "x" * (MAX_CODE + 1))))
+    assert ann.do(UpdateCells, cells=texts(("c0", "y = 1"))).record.operation is None
+
+
 def test_replacing_all_cells_is_one_step() -> None:
     state = notebook("a", "b", "c")
     cells = (
@@ -364,7 +393,9 @@ def test_the_last_ten_thousand_answers_are_remembered() -> None:
     assert IDEMPOTENT_IDS == 10_000
 
 
-COMMANDS = st.sampled_from(["create", "update", "delete", "move", "set", "undo", "redo", "replace", "stale update"])
+COMMANDS = st.sampled_from(
+    ["create", "update", "delete", "move", "set", "undo", "redo", "replace", "stale update", "several"]
+)
 
 
 def random_command(state: NotebookState, kind: str, number: int, text: str) -> tuple[type[Any], dict[str, Any]]:
@@ -377,6 +408,9 @@ def random_command(state: NotebookState, kind: str, number: int, text: str) -> t
             return CellUpdate, {"cell_id": cell, "code": text}
         case "stale update":
             return CellUpdate, {"cell_id": cell, "code": text, "base_version": 1}
+        case "several":
+            texts = tuple(CellText(cell_id=one, code=text, base_version=1) for one in dict.fromkeys((cell, other)))
+            return UpdateCells, {"cells": texts}
         case "delete":
             return DeleteCell, {"cell_id": cell}
         case "move":

@@ -27,6 +27,10 @@ async def address(gateway: Gateway, cell: str, query: str = "") -> str:
     return f"{gateway.url}/api/v1/notebooks/{await gateway.notebook_id()}/tables/{cell}/0{query}"
 
 
+async def codes(gateway: Gateway) -> list[str]:
+    return [cell["code"] for cell in (await gateway.state())["cells"]]
+
+
 async def code_of(response: aiohttp.ClientResponse) -> tuple[int, str]:
     return response.status, (await response.json())["code"]
 
@@ -93,6 +97,30 @@ async def test_a_page_of_a_table_on_the_socket(tmp_path: Path) -> None:
         assert (reply["type"], reply["code"]) == ("error", "bad_field")
         reply = await client.reply(await client.send("table_page", **(asked | {"cellId": "gone"})))
         assert reply["code"] == "unknown_cell"
+
+
+@story
+async def test_a_variable_is_renamed_in_all_cells_and_back_by_one_undo(tmp_path: Path) -> None:
+    notebook = '# %% id="make"\nx = 1\n\n# %% language="sql" id="ask"\n# SELECT :x\n'
+    async with running(tmp_path, notebook=notebook) as gateway, gateway.client() as client:
+        await client.ready()
+        reply = await client.reply(await client.send("rename_variable", name="x", newName="price"))
+        assert reply["result"] == {
+            "cells": [
+                {"cell_id": "make", "version": 1, "edits": [{"start": 0, "end": 1, "text": "price"}]},
+                {"cell_id": "ask", "version": 1, "edits": [{"start": 8, "end": 9, "text": "price"}]},
+            ]
+        }
+        texts = [
+            {"cellId": "make", "code": "price = 1", "baseVersion": 1},
+            {"cellId": "ask", "code": "SELECT :price", "baseVersion": 1},
+        ]
+        await client.do("update_cells", cells=texts)
+        assert await codes(gateway) == ["price = 1", "SELECT :price"]
+        await client.do("undo")
+        assert await codes(gateway) == ["x = 1", "SELECT :x"]
+        reply = await client.reply(await client.send("rename_variable", name="x", newName="class"))
+        assert (reply["type"], reply["code"]) == ("error", "cannot_rename")
 
 
 @story

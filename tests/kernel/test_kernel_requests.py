@@ -228,6 +228,18 @@ def test_plan_settings_order_and_variables(peer: Peer) -> None:
     assert peer.ask("settings_request", {"lazy": False})["status"] == "ok"
 
 
+def test_the_edits_of_a_renaming_fit_the_registered_versions(peer: Peer) -> None:
+    peer.register("a", "größe = 1", version=7)
+    peer.register("b", "'größe'; print(größe)")
+    found = peer.ask("rename_variable_request", {"name": "größe", "new_name": "size"})
+    assert found["cells"] == [
+        {"cell_id": "a", "version": 7, "edits": [{"start": 0, "end": 5, "text": "size"}]},
+        {"cell_id": "b", "version": 1, "edits": [{"start": 15, "end": 20, "text": "size"}]},
+    ]
+    refused = peer.ask("rename_variable_request", {"name": "größe", "new_name": "b c"})
+    assert (refused["ename"], refused["details"]) == ("cannot_rename", {"cells": []})
+
+
 def test_unknown_place_is_the_end_with_a_diagnostic(peer: Peer) -> None:
     peer.register("a", "1")
     answer = peer.register("b", "2", after_cell_id="nowhere")

@@ -303,6 +303,8 @@ def test_every_command_decodes_from_its_smallest_frame(kind: str) -> None:
     smallest: dict[str, dict[str, Any]] = {
         "create_cell": {"cellType": "python"},
         "cell_update": {"cellId": "c", "code": ""},
+        "update_cells": {"cells": [{"cellId": "c", "code": ""}]},
+        "rename_variable": {"name": "x", "newName": "y"},
         "delete_cell": {"cellId": "c"},
         "move_cell": {"cellId": "c", "afterCellId": None},
         "set_cell": {"cellId": "c"},

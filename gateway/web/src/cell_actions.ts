@@ -37,6 +37,13 @@ export function splitCell(notebook: Notebook, cellId: string, before: string, af
   notebook.createCell(type, cellId, "edit", after);
 }
 
+/** The same for the name at the cursor that the cell's editor has, or had. */
+export function goToDefinitionAtCursor(notebook: Notebook, cellId: string): void {
+  const name = notebook.nameAtCursor(cellId);
+  if (name === undefined) notebook.announcement.value = "No name is at the cursor of this cell.";
+  else goToDefinition(notebook, cellId, name);
+}
+
 /** Edit the cell that writes the name; a name that nobody writes is said to be so. */
 export function goToDefinition(notebook: Notebook, cellId: string, name: string): void {
   const { order, cells } = notebook.store.now;

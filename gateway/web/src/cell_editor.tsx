@@ -5,6 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { goToDefinition, splitCell } from "./cell_actions";
 import { useNotebook } from "./context";
 import type { Editor } from "./editor";
+import type { Stretch } from "./focus";
 import type { CellType } from "./protocol";
 
 const NEAR = "1200px"; // around the screen, where editors are made
@@ -39,6 +40,7 @@ export function CellEditor({ cellId, type, onFocus, onBlur, autofocus, onReady }
     if (!draft) return;
     let gone = false;
     let focusWhenReady = autofocus ?? false;
+    let wantedStretch: Stretch | undefined;
     const make = async () => {
       seen.disconnect();
       const { createEditor } = await loadEditor();
@@ -61,6 +63,7 @@ export function CellEditor({ cellId, type, onFocus, onBlur, autofocus, onReady }
         },
         complete: (code, cursor) => notebook.complete(cellId, code, cursor),
         define: (name) => goToDefinition(notebook, cellId, name),
+        rename: (name) => notebook.startRenaming(name),
         leave: (by) => {
           const order = notebook.store.order.peek();
           const next = order[order.indexOf(cellId) + by];
@@ -69,21 +72,24 @@ export function CellEditor({ cellId, type, onFocus, onBlur, autofocus, onReady }
         },
       });
       onReady?.(editor.current);
-      if (focusWhenReady) editor.current.view.focus();
+      if (focusWhenReady) editor.current.focus(wantedStretch);
     };
     const seen = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && void make(), {
       rootMargin: NEAR,
     });
     seen.observe(host);
     const unmount = notebook.mounted(cellId, {
-      focus() {
+      focus(stretch) {
         focusWhenReady = true;
-        if (editor.current) editor.current.view.focus();
+        wantedStretch = stretch;
+        if (editor.current) editor.current.focus(stretch);
         else void make();
+        return true;
       },
       select() {
         host.closest<HTMLElement>("section")?.focus();
       },
+      nameAtCursor: () => editor.current?.nameAtCursor(),
       setText(text) {
         if (editor.current) editor.current.setText(text);
         else host.replaceChildren(plain(text));

@@ -4,7 +4,7 @@ import { useNotebook } from "./context";
 
 export function ConflictNote({ cellId }: { cellId: string }) {
   const notebook = useNotebook();
-  const conflict = notebook.lostTexts.value.get(cellId);
+  const conflict = notebook.drafts.lost.value.get(cellId);
   if (!conflict) return null;
   return (
     <div class="conflict" role="alert" data-testid="conflict">

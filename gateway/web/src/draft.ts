@@ -99,6 +99,14 @@ export class Draft {
     return cell.code;
   }
 
+  /** Another text takes the place of this one; who gave it also sends it. */
+  replaced(text: string): void {
+    this.stop();
+    this.text = text;
+    this.held.value = undefined;
+    this.agree(text);
+  }
+
   /** What was sent did not become the cell's code: the text counts as unsaved again. */
   unsaved(): void {
     this.agree(this.ports.cell()?.code ?? this.agreed);

@@ -10,6 +10,7 @@ import { drawSelection, EditorView, keymap, lineNumbers } from "@codemirror/view
 import { effect } from "@preact/signals";
 import { classHighlighter } from "@lezer/highlight";
 
+import type { Stretch } from "./focus";
 import { nameAt } from "./name_at";
 import type { CellType } from "./protocol";
 import { lineNumbersShown } from "./view_settings";
@@ -30,12 +31,17 @@ export interface EditorHooks {
   leave(by: -1 | 1): boolean;
   /** Go to the cell that writes this name. */
   define(name: string): void;
+  /** Ask for a new name for the variable; undefined when none is at the cursor. */
+  rename(name: string | undefined): void;
 }
 
 export interface Editor {
   view: EditorView;
   setText(text: string): void;
   setType(type: CellType): void;
+  /** Takes the keys; the stretch is selected and brought into view. */
+  focus(stretch?: Stretch): void;
+  nameAtCursor(): string | undefined;
 }
 
 /** Marks a change that came from outside, so that it is not taken for typing. */
@@ -51,6 +57,7 @@ export function createEditor(parent: HTMLElement, text: string, type: CellType, 
     parent,
     state: EditorState.create({ doc: text, extensions: [keys(hooks), shared(hooks), definitions(hooks, () => kind), numbers.of([]), language.of(languageOf(type, hooks))] }),
   });
+  const nameAtCursor = () => nameAt(view.state, view.state.selection.main.head, kind);
   const setType = (next: CellType) => {
     kind = next;
     view.dispatch({ effects: language.reconfigure(languageOf(next, hooks)) });
@@ -63,7 +70,7 @@ export function createEditor(parent: HTMLElement, text: string, type: CellType, 
   });
   const destroy = view.destroy.bind(view);
   view.destroy = () => (stop(), destroy());
-  return { view, setType, setText: (next) => replaceText(view, next) };
+  return { view, setType, setText: (next) => replaceText(view, next), focus: (stretch) => focusOn(view, stretch), nameAtCursor };
 }
 
 function keys(hooks: EditorHooks): Extension {
@@ -91,7 +98,7 @@ function keys(hooks: EditorHooks): Extension {
   ];
 }
 
-/** F12, and a click with Ctrl (Cmd on a Mac, where Ctrl-click opens the menu). */
+/** F2; F12, and a click with Ctrl (Cmd on a Mac, where Ctrl-click opens the menu). */
 function definitions(hooks: EditorHooks, type: () => CellType): Extension {
   const go = (view: EditorView, position: number | null) => {
     const name = position === null ? undefined : nameAt(view.state, position, type());
@@ -99,7 +106,10 @@ function definitions(hooks: EditorHooks, type: () => CellType): Extension {
     return name !== undefined;
   };
   return [
-    keymap.of([{ key: "F12", preventDefault: true, run: (view) => go(view, view.state.selection.main.head) }]),
+    keymap.of([
+      { key: "F12", preventDefault: true, run: (view) => go(view, view.state.selection.main.head) },
+      { key: "F2", preventDefault: true, run: (view) => (hooks.rename(nameAt(view.state, view.state.selection.main.head, type())), true) },
+    ]),
     EditorView.domEventHandlers({
       mousedown(event, view) {
         const held = /Mac/.test(navigator.platform) ? event.metaKey : event.ctrlKey;
@@ -176,6 +186,14 @@ async function colourMarkdown(view: EditorView, language: Compartment): Promise<
   const plain = language.get(view.state);
   const { markdown } = await import("@codemirror/lang-markdown");
   if (language.get(view.state) === plain) view.dispatch({ effects: language.reconfigure([plain ?? [], markdown()]) });
+}
+
+function focusOn(view: EditorView, stretch: Stretch | undefined): void {
+  view.focus();
+  if (!stretch) return;
+  const end = view.state.doc.length; // the text may be another one by now
+  const selection = { anchor: Math.min(stretch.from, end), head: Math.min(stretch.to, end) };
+  view.dispatch({ selection, effects: EditorView.scrollIntoView(selection.head, { y: "center" }) });
 }
 
 /** Replace only what differs, so that the cursor and the scroll position stay where they can. */

@@ -16,7 +16,10 @@ export function Markdown({ cell, onReady }: { cell: Cell; onReady: (editor: Edit
   useEffect(() => {
     if (open) return undefined;
     return notebook.mounted(cell.id, {
-      focus: () => (editing.value = true),
+      focus: () => {
+        editing.value = true;
+        return false; // the editor takes over
+      },
       select: () => document.getElementById(`cell-${cell.id}`)?.focus(),
       setText: () => undefined,
     });

@@ -5,27 +5,20 @@ import { effect, signal } from "@preact/signals";
 import { type Missed, missed } from "./absence";
 import { announce } from "./announcer";
 import { Connection, type Frame, type Socket, type Timers } from "./connection";
-import { codeHash, documentHash } from "./document_hash";
-import { Draft } from "./draft";
+import { documentHash } from "./document_hash";
+import type { Draft } from "./draft";
+import { Drafts } from "./drafts";
+import { type CellHandle, Focus, type Mode, type Stretch } from "./focus";
 import type { NotebookState } from "./fold";
 import { Outbox, type NewCommand } from "./outbox";
-import type { Ack, Cell, CellType, Command, Conflict, Error as Refusal, Event, SetCell, SetNotebook, Snapshot } from "./protocol";
+import type { Ack, Cell, CellType, Command, Error as Refusal, Event, SetCell, SetNotebook, Snapshot } from "./protocol";
+import { Questions } from "./questions";
 import { clientFor, HttpError, pageKey, randomId, rest } from "./session";
 import { Store } from "./store";
 import { Mailbox } from "./widgets/mailbox";
 
-/** edit: the keys write in the editor. command: they act on the cell. */
-export type Mode = "edit" | "command";
+export type OverlayName = "palette" | "help" | "rename";
 export type PanelName = "outline" | "variables" | "graph" | "schema" | "messages";
-
-/** What a mounted cell lets the notebook do with it. */
-export interface CellHandle {
-  /** The editor takes the keys. */
-  focus(): void;
-  /** The cell itself takes the keys. */
-  select(): void;
-  setText(text: string): void;
-}
 
 const AT_REST = 300; // ms on a cell before others are told
 const DIVERGED_EVERY = 30_000; // ms between two reloads because of a differing hash
@@ -46,28 +39,22 @@ export class Notebook {
   /** Set while the gateway turns us away: not_logged_in, unknown_notebook. */
   readonly refused = signal<{ code: string; message: string } | undefined>(undefined);
   readonly announcement = signal("");
-  readonly focused = signal<string | undefined>(undefined);
-  /** A deletion of this tab that is the last thing it did to the document: undo takes it back. */
-  readonly deletion = signal<string | undefined>(undefined);
+  private readonly focusing: Focus;
+  readonly drafts: Drafts;
+  readonly questions: Questions;
+  /** The last thing this tab did to the document, where a way back is offered: undo takes it back. */
+  readonly undoable = signal<{ id: string; text: string } | undefined>(undefined);
   /** Cells with effects outside that "Run all" would run too: a person is asked. */
   readonly asksToRun = signal<readonly string[] | undefined>(undefined);
-  /** Texts of this tab that somebody else's replaced, by cell, until a person has chosen. */
-  readonly lostTexts = signal<ReadonlyMap<string, Conflict>>(new Map());
   /** What differs from before the connection was lost, until a person has read it. */
   readonly missed = signal<Missed | undefined>(undefined);
   /** When the file was last written, in ms since the epoch. */
   readonly savedAt = signal<number | undefined>(undefined);
   readonly asksToRestart = signal(false);
   readonly panel = signal<PanelName | undefined>(undefined);
-  readonly overlay = signal<"palette" | "help" | undefined>(undefined);
-  /** The cell that had the focus last, also when the focus is in a panel or nowhere. */
-  selected: string | undefined;
-  private readonly drafts = new Map<string, Draft>();
-  private readonly handles = new Map<string, CellHandle>();
-  private readonly goTo = new Map<string, Mode>(); // commands whose cell, or the one after it, takes the focus
-  private readonly settleAt = new Map<string, number>();
-  private wantsFocus: { cellId: string; mode: Mode } | undefined;
-  private readonly questions = new Map<string, (result: Record<string, unknown> | undefined) => void>();
+  readonly overlay = signal<OverlayName | undefined>(undefined);
+  /** The name that the dialog for renaming begins with; empty: a person writes it. */
+  renames = "";
   private told: string | undefined; // the cell that everybody believes this tab is on
   private startOver = false;
   private beforeLoss: NotebookState | undefined;
@@ -122,14 +109,26 @@ export class Notebook {
       (frame, answer) => this.answered(frame, answer),
       randomId,
     );
+    this.focusing = new Focus(client);
+    this.questions = new Questions(this.outbox);
+    this.drafts = new Drafts(
+      {
+        ...timers,
+        cell: (cellId) => this.cell(cellId),
+        mayRun: () => this.store.now.notebook.settings.autoRun && this.connection.state.peek() === "live",
+        edit: (command) => void this.edit(command),
+        show: (cellId, text) => this.focusing.handle(cellId)?.setText(text),
+      },
+      this.outbox,
+    );
     this.store.onFold((events, before, after) => this.folded(events, before, after));
     addEventListener("online", () => this.connection.wake());
     addEventListener("offline", () => this.connection.wake());
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "visible") this.connection.wake();
-      else this.saveAll();
+      else this.drafts.saveAll();
     });
-    addEventListener("pagehide", () => this.saveAll());
+    addEventListener("pagehide", () => this.drafts.saveAll());
     let cancel = (): void => undefined;
     effect(() => {
       const at = this.focused.value;
@@ -149,7 +148,7 @@ export class Notebook {
   // Commands
 
   createCell(cellType: CellType, afterCellId: string | null, mode: Mode = "edit", code?: string): void {
-    this.goTo.set(this.edit({ type: "create_cell", cellType, afterCellId, ...(code !== undefined && { code }) }), mode);
+    this.focusing.goWith(this.edit({ type: "create_cell", cellType, afterCellId, ...(code !== undefined && { code }) }), mode);
   }
 
   /** Put these cells into a notebook that has at most one cell, an empty one. */
@@ -165,13 +164,13 @@ export class Notebook {
   }
 
   deleteCell(cellId: string, mode: Mode = "edit"): void {
-    this.drafts.get(cellId)?.sent(); // what was typed goes with the cell
-    this.goTo.set(this.edit({ type: "delete_cell", cellId }), mode);
+    this.drafts.drop(cellId);
+    this.focusing.goWith(this.edit({ type: "delete_cell", cellId }), mode);
   }
 
   /** Take back the last thing that this tab did to the document, text of a cell included. */
   undo(): void {
-    this.saveAll();
+    this.drafts.saveAll();
     this.edit({ type: "undo" });
   }
 
@@ -180,14 +179,13 @@ export class Notebook {
   }
 
   save(): void {
-    this.saveAll();
+    this.drafts.saveAll();
     this.outbox.add({ type: "save" });
   }
 
   /** What was lost in a conflict becomes the cell's text again, or is let go. */
   settleConflict(cellId: string, takeBack: boolean): void {
-    const lost = this.lostTexts.peek().get(cellId);
-    this.lostTexts.value = new Map([...this.lostTexts.peek()].filter(([id]) => id !== cellId));
+    const lost = this.drafts.settled(cellId);
     if (lost && takeBack) this.setCode(cellId, lost.yours);
   }
 
@@ -197,7 +195,24 @@ export class Notebook {
     if (!draft) return;
     draft.input(code);
     draft.blur();
-    this.handles.get(cellId)?.setText(code);
+    this.focusing.handle(cellId)?.setText(code);
+  }
+
+  /** Give several cells another text, as one step to undo. */
+  rewrite(texts: ReadonlyMap<string, string>): void {
+    this.drafts.rewrite(texts);
+  }
+
+  /** Say what the newest change of the document was, with a way back. */
+  tellUndoable(text: string): void {
+    this.undoable.value = { id: randomId(), text };
+    this.announcement.value = text;
+  }
+
+  /** Ask for a new name for this one, or for any. */
+  startRenaming(name: string | undefined): void {
+    this.renames = name ?? "";
+    this.overlay.value = "rename";
   }
 
   /** `by` is -1 for up, 1 for down; does nothing at the ends. */
@@ -260,12 +275,12 @@ export class Notebook {
       this.asksToRun.value = outside;
       return;
     }
-    this.saveAll();
+    this.drafts.saveAll();
     this.outbox.add({ type: "run_all" });
   }
 
   runStale(): void {
-    this.saveAll();
+    this.drafts.saveAll();
     this.outbox.add({ type: "run_stale" });
   }
 
@@ -294,86 +309,66 @@ export class Notebook {
   /** Completions from the running kernel; undefined when there are none to be had. Positions count code points. */
   complete(cellId: string, code: string, cursor: number): Promise<Record<string, unknown> | undefined> {
     const idle = this.store.now.kernel.state === "idle" && this.connection.state.peek() === "live";
-    if (!idle || this.questions.size > 0) return Promise.resolve(undefined); // never a queue of guesses behind a busy kernel
+    if (!idle || this.questions.waiting > 0) return Promise.resolve(undefined); // never a queue of guesses behind a busy kernel
     return this.ask({ type: "complete", cellId, code, cursor });
   }
 
   /** Ask something that changes nothing; undefined when there is no answer to be had. */
-  ask(question: NewCommand): Promise<Record<string, unknown> | undefined> {
-    return new Promise((resolve) => this.questions.set(this.outbox.add(question, true), resolve));
+  async ask(question: NewCommand): Promise<Record<string, unknown> | undefined> {
+    const answer = await this.questions.ask(question);
+    return answer?.type === "ack" ? answer.result : undefined;
   }
 
   /** Try again what was refused or not answered; an edit is sent as the editor has it now. */
   retry(problemId: string, command: Command["type"], cellId: string): void {
     if (command === "cell_update" && !this.outbox.has(problemId)) {
       this.outbox.dismiss(problemId);
-      this.saveCode(cellId, this.draft(cellId)?.sent() ?? "");
+      this.drafts.save(cellId, this.draft(cellId)?.sent() ?? "");
     } else {
       this.outbox.retry(problemId);
     }
   }
 
-  saveAll(): void {
-    for (const draft of this.drafts.values()) draft.blur();
-  }
-
   // Text and focus
 
   draft(cellId: string): Draft | undefined {
-    const cell = this.cell(cellId);
-    const known = this.drafts.get(cellId);
-    if (known || !cell) return known;
-    const draft = new Draft(
-      {
-        ...timers,
-        save: (text) => this.saveCode(cellId, text),
-        runIfStill: (text) => void this.runIfStill(cellId, text),
-        mayRun: () => this.store.now.notebook.settings.autoRun && this.connection.state.peek() === "live",
-        cell: () => this.cell(cellId),
-      },
-      this.outbox.codeFor(cellId) ?? cell.code,
-    );
-    this.drafts.set(cellId, draft);
-    return draft;
+    return this.drafts.of(cellId);
+  }
+
+  get focused(): Focus["focused"] {
+    return this.focusing.focused;
+  }
+
+  get selected(): string | undefined {
+    return this.focusing.selected;
+  }
+
+  set selected(cellId: string) {
+    this.focusing.selected = cellId;
   }
 
   mounted(cellId: string, handle: CellHandle): () => void {
-    this.handles.set(cellId, handle);
-    if (this.wantsFocus?.cellId === cellId) this.focus(cellId, this.wantsFocus.mode);
-    return () => {
-      if (this.handles.get(cellId) === handle) this.handles.delete(cellId);
-    };
+    return this.focusing.mounted(cellId, handle);
+  }
+
+  /** The variable at the cursor of this cell's editor. */
+  nameAtCursor(cellId: string | undefined): string | undefined {
+    return cellId === undefined ? undefined : this.focusing.handle(cellId)?.nameAtCursor?.();
   }
 
   /** Focus the editor of a cell, or the cell itself, now or as soon as it is there. */
-  focus(cellId: string, mode: Mode = "edit"): void {
-    const handle = this.handles.get(cellId);
-    this.wantsFocus = handle ? undefined : { cellId, mode };
-    if (mode === "edit") handle?.focus();
-    else handle?.select();
+  focus(cellId: string, mode: Mode = "edit", stretch?: Stretch): void {
+    this.focusing.focus(cellId, mode, stretch);
   }
 
   private cell(cellId: string): Cell | undefined {
     return this.store.cell(cellId)?.peek();
   }
 
-  private saveCode(cellId: string, code: string): void {
-    if (this.outbox.codeFor(cellId) === undefined && this.cell(cellId)?.code === code) return;
-    const baseVersion = this.drafts.get(cellId)?.baseVersion;
-    this.edit({ type: "cell_update", cellId, code, ...(baseVersion !== undefined && { baseVersion }) });
-  }
-
   /** A command that changes the document: undo would now mean this one. */
   private edit(command: NewCommand): string {
-    this.deletion.value = undefined;
+    this.undoable.value = undefined;
     return this.outbox.add(command);
-  }
-
-  private async runIfStill(cellId: string, text: string): Promise<void> {
-    const hash = await codeHash(text);
-    if (this.drafts.get(cellId)?.text !== text) return;
-    const command: NewCommand = { type: "run_cell", cellId, ...(hash !== undefined && { codeHash: hash }) };
-    this.outbox.add(command, true);
   }
 
   // What comes in
@@ -395,8 +390,7 @@ export class Notebook {
       case "pong":
         return;
       case "conflict":
-        this.lostTexts.value = new Map(this.lostTexts.peek()).set(frame.cellId, frame);
-        return;
+        return this.drafts.conflict(frame);
       default:
         // A gap: what is missing is asked for by attaching again from the last event held.
         if (!this.startOver && !this.store.take(frame)) this.connection.reattach("An event was missing.");
@@ -417,12 +411,8 @@ export class Notebook {
   private lost(): void {
     this.beforeLoss ??= this.connection.reconnects.peek() > 0 ? this.store.now : undefined;
     this.outbox.offline();
-    for (const [id, answer] of this.questions) {
-      this.outbox.forget(id);
-      answer(undefined);
-    }
-    this.questions.clear();
-    for (const draft of this.drafts.values()) draft.cancel();
+    this.questions.giveUp();
+    this.drafts.cancel();
     if (this.connection.failures.peek() > 1) void this.findOutWhy();
   }
 
@@ -436,54 +426,23 @@ export class Notebook {
   }
 
   private answered(frame: Command, answer: Ack | Refusal): void {
-    this.questions.get(frame.id)?.(answer.type === "ack" ? answer.result : undefined);
-    this.questions.delete(frame.id);
-    if (!("cellId" in frame) || frame.cellId === undefined) return;
-    if (answer.type === "ack") {
-      if (frame.type === "cell_update" || frame.type === "run_cell") this.settleAt.set(frame.cellId, answer.seq);
-    } else if (frame.type === "cell_update" || (frame.type === "run_cell" && frame.code !== undefined)) {
-      this.drafts.get(frame.cellId)?.unsaved();
-    }
+    this.questions.answered(frame.id, answer);
+    this.drafts.answered(frame, answer);
   }
 
   private folded(events: readonly Event[], before: NotebookState, after: NotebookState): void {
-    for (const [cellId, draft] of this.drafts) {
-      const cell = after.cells.get(cellId);
-      if (!cell) {
-        draft.cancel();
-        this.drafts.delete(cellId);
-        continue;
-      }
-      if (cell === before.cells.get(cellId)) continue;
-      const settled = this.outbox.codeFor(cellId) === undefined && after.seq >= (this.settleAt.get(cellId) ?? 0);
-      const text = draft.received(cell, settled);
-      if (text !== undefined) this.handles.get(cellId)?.setText(text);
-    }
+    this.drafts.folded(before, after);
     for (const event of events) {
-      this.follow(event, before);
+      this.focusing.follow(event, before, this.store.order.peek());
+      if (event.type === "command:failed" && event.client === this.client && event.code !== "interrupted")
+        this.outbox.failedLater(event); // of an interrupt or a restart somebody knows who asked for it
       if (event.type === "project:saved") this.savedAt.value = event.ts * 1_000;
-      if (event.type === "cell_deleted" && event.cause?.client === this.client) this.deletion.value = event.cause.id;
+      if (event.type === "cell_deleted" && event.cause?.client === this.client) this.undoable.value = { id: event.cause.id, text: "Cell deleted." };
     }
     const said = announce(events, after);
     if (said !== undefined) this.announcement.value = said;
     const last = events.at(-1);
     if (last?.hash !== undefined && last.type !== "project:saved") void this.compare(after, last.hash);
-  }
-
-  /** Move the focus with the cells that this tab creates, and away from one that goes. */
-  private follow(event: Event, before: NotebookState): void {
-    if (event.type === "cell_created" && event.cause?.client === this.client && this.goTo.has(event.cause.id)) {
-      this.focus(event.cellId, this.goTo.get(event.cause.id));
-      this.goTo.delete(event.cause.id);
-    } else if (event.type === "command:failed" && event.client === this.client) {
-      if (event.code !== "interrupted") this.outbox.failedLater(event); // somebody asked for the interrupt or the restart
-    } else if (event.type === "cell_deleted" && this.focused.peek() === event.cellId) {
-      const order = this.store.order.peek();
-      const at = before.order.indexOf(event.cellId);
-      const next = [...before.order.slice(at + 1), ...before.order.slice(0, Math.max(at, 0)).reverse()].find((id) => order.includes(id));
-      this.focused.value = undefined;
-      if (next !== undefined) this.focus(next, this.goTo.get(event.cause?.id ?? "") ?? "edit");
-    }
   }
 
   private async compare(state: NotebookState, hash: string): Promise<void> {

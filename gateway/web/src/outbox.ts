@@ -37,7 +37,7 @@ export type Answered = (frame: Command, answer: Ack | Refusal) => void;
 const ANSWER_WITHIN = 5_000; // ms
 const WINDOW = 200; // frames unanswered at once; the gateway takes 1,000
 /** Not written to storage: the frame holds a secret, or means nothing to a later page. */
-const UNKEPT: ReadonlySet<Command["type"]> = new Set(["update_db_connection", "stdin_reply", "complete", "inspect", "interrupt"]);
+const UNKEPT: ReadonlySet<Command["type"]> = new Set(["update_db_connection", "stdin_reply", "complete", "inspect", "rename_variable", "interrupt"]);
 
 /** Commands that their name and cell say all of. */
 const REPEATABLE: ReadonlySet<Command["type"]> = new Set(["run_cell", "run_all", "run_stale", "restart_kernel", "interrupt", "save"]);
@@ -88,8 +88,8 @@ export class Outbox {
   /** The newest code on its way for this cell, if any. */
   codeFor(cellId: string): string | undefined {
     for (const { frame } of [...this.entries].reverse()) {
-      if ((frame.type === "cell_update" || frame.type === "run_cell") && frame.cellId === cellId && frame.code !== undefined)
-        return frame.code;
+      const code = codeIn(frame, cellId);
+      if (code !== undefined) return code;
     }
     return undefined;
   }
@@ -164,7 +164,8 @@ export class Outbox {
   /** An update of a cell that has not left yet takes the newer text, unless something else for that cell follows it. */
   private supersede(command: NewCommand): string | undefined {
     if (command.type !== "cell_update") return undefined;
-    const last = [...this.entries].reverse().find(({ frame }) => cellOf(frame) === command.cellId);
+    const { cellId } = command;
+    const last = [...this.entries].reverse().find(({ frame }) => cellOf(frame) === cellId || codeIn(frame, cellId) !== undefined);
     if (!last || last.sent || last.frame.type !== "cell_update") return undefined;
     last.frame = { ...last.frame, code: command.code };
     this.keep();
@@ -228,6 +229,12 @@ export class Outbox {
       this.entries = [];
     }
   }
+}
+
+/** The text that this command gives to the cell, if it gives it one. */
+function codeIn(frame: Command, cellId: string): string | undefined {
+  if (frame.type === "update_cells") return frame.cells.find((cell) => cell.cellId === cellId)?.code;
+  return (frame.type === "cell_update" || frame.type === "run_cell") && frame.cellId === cellId ? frame.code : undefined;
 }
 
 function cellOf(frame: NewCommand): string {

@@ -1,21 +1,26 @@
-/** Where the palette and the help sheet appear; both are fetched when first asked for. */
+/** Where the dialogs over the page appear; each is fetched when first asked for. */
 
 import { useSignal } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 
 import { useNotebook } from "./context";
+import type { OverlayName } from "./notebook";
 
-type Overlays = { Palette: ComponentType; Help: ComponentType };
+const CHUNKS: Readonly<Record<OverlayName, () => Promise<ComponentType>>> = {
+  palette: async () => (await import("./palette")).Palette,
+  help: async () => (await import("./palette")).Help,
+  rename: async () => (await import("./rename_dialog")).RenameDialog,
+};
 
 export function Overlay() {
   const notebook = useNotebook();
   const wanted = notebook.overlay.value;
-  const loaded = useSignal<Overlays | undefined>(undefined);
+  const loaded = useSignal<{ name: OverlayName; View: ComponentType } | undefined>(undefined);
   useEffect(() => {
-    if (wanted !== undefined && !loaded.peek()) void import("./palette").then((made) => (loaded.value = made));
+    if (wanted !== undefined && loaded.peek()?.name !== wanted) void CHUNKS[wanted]().then((View) => (loaded.value = { name: wanted, View }));
   }, [wanted]);
-  if (wanted === undefined || !loaded.value) return null;
-  const { Palette, Help } = loaded.value;
-  return wanted === "palette" ? <Palette /> : <Help />;
+  if (wanted === undefined || loaded.value?.name !== wanted) return null;
+  const { View } = loaded.value;
+  return <View />;
 }

@@ -1,19 +1,11 @@
 /** The command palette and the sheet of keys. A chunk of its own. */
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
 
 import { type Action, ACTIONS, perform } from "./actions";
 import { useNotebook } from "./context";
+import { useDialog } from "./dialog";
 import "./styles/palette.css";
-
-/** Opens as a modal dialog; the focus goes back to where it was. */
-function useDialog(): { dialog: { current: HTMLDialogElement | null }; close: () => void } {
-  const notebook = useNotebook();
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
-  return { dialog, close: () => (notebook.overlay.value = undefined) };
-}
 
 /** Actions whose name holds every word of the query, in the order of the list. */
 export function matching(query: string): Action[] {
@@ -23,7 +15,7 @@ export function matching(query: string): Action[] {
 
 export function Palette() {
   const notebook = useNotebook();
-  const { dialog, close } = useDialog();
+  const { dialog, close, closed } = useDialog();
   const query = useSignal("");
   const at = useSignal(0);
   const found = matching(query.value);
@@ -40,7 +32,7 @@ export function Palette() {
     event.preventDefault();
   };
   return (
-    <dialog ref={dialog} class="palette" aria-label="All commands" onClose={close} onClick={(event) => event.target === dialog.current && close()}>
+    <dialog ref={dialog} class="palette" aria-label="All commands" onClose={closed} onClick={(event) => event.target === dialog.current && close()}>
       <input
         role="combobox" aria-label="Command" aria-expanded="true" aria-controls="palette-list" aria-autocomplete="list" autofocus
         aria-activedescendant={found[at.value] && `palette-${found[at.value]!.id}`} placeholder="What shall be done?" value={query.value}
@@ -68,9 +60,9 @@ function Keys({ keys }: { keys: string | undefined }) {
 }
 
 export function Help() {
-  const { dialog, close } = useDialog();
+  const { dialog, close, closed } = useDialog();
   return (
-    <dialog ref={dialog} class="palette help" aria-label="Keys" onClose={close}>
+    <dialog ref={dialog} class="palette help" aria-label="Keys" onClose={closed}>
       <h2>Keys</h2>
       <p>Esc leaves the editor for the cell: then single keys act on it. Enter goes back to writing. Cmd works like Ctrl.</p>
       <dl>

@@ -46,6 +46,18 @@ export interface CellUpdate {
   baseVersion?: number;
 }
 
+export interface CellText {
+  cellId: string;
+  code: string;
+  baseVersion?: number;
+}
+
+export interface UpdateCells {
+  type: "update_cells";
+  id: string;
+  cells: CellText[];
+}
+
 export interface DeleteCell {
   type: "delete_cell";
   id: string;
@@ -172,6 +184,13 @@ export interface Schema {
   connection?: string;
   path?: string[];
   refresh?: boolean;
+}
+
+export interface RenameVariable {
+  type: "rename_variable";
+  id: string;
+  name: string;
+  newName: string;
 }
 
 export interface StdinReply {
@@ -922,7 +941,7 @@ export interface Snapshot {
 
 export type Output = StreamOutput | DisplayOutput | ResultOutput | ErrorOutput;
 
-export type Command = Attach | CreateCell | CellUpdate | DeleteCell | MoveCell | SetCell | SetNotebook | RunCell | RunAll | RunStale | Interrupt | RestartKernel | UpdateDbConnection | Undo | Redo | Complete | Inspect | VariablePage | TablePage | Schema | StdinReply | Comm | Presence | Subscribe | Save | Ping;
+export type Command = Attach | CreateCell | CellUpdate | UpdateCells | DeleteCell | MoveCell | SetCell | SetNotebook | RunCell | RunAll | RunStale | Interrupt | RestartKernel | UpdateDbConnection | Undo | Redo | Complete | Inspect | VariablePage | TablePage | Schema | RenameVariable | StdinReply | Comm | Presence | Subscribe | Save | Ping;
 
 export type Event = CellCreated | CellUpdated | CellDeleted | CellMoved | CellStatus | CellStdout | CellOutput | CellOutputUpdated | CellOutputsCleared | CellErrored | NodeCreated | NodeDeleted | NodeLinked | NodeUnlinked | PropertyChanged | PropertyDeleted | GraphReplaced | CommandExecuting | CommandExecuted | CommandFailed | CommandUndo | CommandRedo | SessionConnected | SessionDisconnected | SessionMoved | ProjectSaved | ProjectLoaded | ProjectChangedOnDisk | NotebookUpdated | KernelStatus | InputRequested | InputAnswered | RunStarted | RunProgress | RunFinished | DbConnectionUpdated | CommSent | ReadOnly;
 

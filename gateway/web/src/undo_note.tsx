@@ -1,4 +1,4 @@
-/** After a deletion, for a while: what happened, and a way back. */
+/** After a deletion or a change of several cells, for a while: what happened, and a way back. */
 
 import { useEffect } from "preact/hooks";
 
@@ -8,16 +8,16 @@ const SHOWN = 10_000; // ms
 
 export function UndoNote() {
   const notebook = useNotebook();
-  const deletion = notebook.deletion.value;
+  const done = notebook.undoable.value;
   useEffect(() => {
-    if (deletion === undefined) return undefined;
-    const timer = setTimeout(() => (notebook.deletion.value = undefined), SHOWN);
+    if (done === undefined) return undefined;
+    const timer = setTimeout(() => (notebook.undoable.value = undefined), SHOWN);
     return () => clearTimeout(timer);
-  }, [deletion]);
-  if (deletion === undefined) return null;
+  }, [done?.id]);
+  if (done === undefined) return null;
   return (
     <div class="undo-note" role="status" data-testid="undo">
-      Cell deleted. <button onClick={() => notebook.undo()}>Undo</button>
+      <span>{done.text}</span> <button onClick={() => notebook.undo()}>Undo</button>
     </div>
   );
 }
