@@ -64,6 +64,10 @@ export function CellEditor({ cellId, type, onFocus, onBlur, autofocus, onReady }
         complete: (code, cursor) => notebook.complete(cellId, code, cursor),
         define: (name) => goToDefinition(notebook, cellId, name),
         rename: (name) => notebook.startRenaming(name),
+        card: async (code, cursor, name, explicit) => {
+          const { cardOf } = await import("./name_card");
+          return cardOf(notebook, { cellId, code, cursor, name, explicit, python: notebook.store.cell(cellId)?.peek().type === "python" });
+        },
         leave: (by) => {
           const order = notebook.store.order.peek();
           const next = order[order.indexOf(cellId) + by];

@@ -11,8 +11,10 @@ import { effect } from "@preact/signals";
 import { classHighlighter } from "@lezer/highlight";
 
 import type { Stretch } from "./focus";
+import { closeCard, inspector } from "./inspector";
 import { nameAt } from "./name_at";
 import type { CellType } from "./protocol";
+import { codePoints, utf16 } from "./text_units";
 import { lineNumbersShown } from "./view_settings";
 
 export interface EditorHooks {
@@ -27,6 +29,8 @@ export interface EditorHooks {
   escaped(): void;
   /** Names that fit here, from the running kernel; positions in code points. */
   complete(code: string, cursor: number): Promise<Record<string, unknown> | undefined>;
+  /** A card on the name, or on what stands there; the cursor counts code points. */
+  card(code: string, cursor: number, name: string | undefined, explicit: boolean): Promise<HTMLElement | undefined>;
   /** The arrow keys left the text at the top (-1) or the bottom (1). True if there is somewhere to go. */
   leave(by: -1 | 1): boolean;
   /** Go to the cell that writes this name. */
@@ -55,7 +59,7 @@ export function createEditor(parent: HTMLElement, text: string, type: CellType, 
   let kind = type;
   const view = new EditorView({
     parent,
-    state: EditorState.create({ doc: text, extensions: [keys(hooks), shared(hooks), definitions(hooks, () => kind), numbers.of([]), language.of(languageOf(type, hooks))] }),
+    state: EditorState.create({ doc: text, extensions: [cards(hooks, () => kind), keys(hooks), shared(hooks), definitions(hooks, () => kind), numbers.of([]), language.of(languageOf(type, hooks))] }),
   });
   const nameAtCursor = () => nameAt(view.state, view.state.selection.main.head, kind);
   const setType = (next: CellType) => {
@@ -84,7 +88,7 @@ function keys(hooks: EditorHooks): Extension {
         { key: "Ctrl-Enter", run },
         { key: "Ctrl-Shift--", run: (view) => (splitAtCursor(view, hooks), true) },
         { key: "Ctrl-Shift-_", run: (view) => (splitAtCursor(view, hooks), true) },
-        { key: "Escape", run: (view) => completionStatus(view.state) === null && (hooks.escaped(), true) },
+        { key: "Escape", run: (view) => closeCard(view) || (completionStatus(view.state) === null && (hooks.escaped(), true)) },
       ]),
     ),
     keymap.of([
@@ -117,6 +121,16 @@ function definitions(hooks: EditorHooks, type: () => CellType): Extension {
       },
     }),
   ];
+}
+
+function cards(hooks: EditorHooks, type: () => CellType): Extension {
+  return inspector(
+    (state, position, explicit) => {
+      const code = state.doc.toString();
+      return hooks.card(code, codePoints(code.slice(0, position)), nameAt(state, position, type()), explicit);
+    },
+    (state, position) => nameAt(state, position, type()) !== undefined,
+  );
 }
 
 function splitAtCursor(view: EditorView, hooks: EditorHooks): void {
@@ -170,15 +184,6 @@ async function fromKernel(context: CompletionContext, hooks: EditorHooks): Promi
   const dot = typed.lastIndexOf(".") + 1;
   const options = matches.slice(0, MOST).map((label) => ({ label: label.startsWith(typed.slice(0, dot)) ? label.slice(dot) : label }));
   return { from: from + dot, options, validFor: /^\w*$/ };
-}
-
-function codePoints(text: string): number {
-  return Array.from(text).length;
-}
-
-/** The index in UTF-16 units of a position in code points. */
-function utf16(text: string, position: number): number {
-  return Array.from(text).slice(0, position).join("").length;
 }
 
 /** Markdown's grammar brings those of HTML, CSS and JavaScript: a chunk of its own, fetched when such a cell is edited. */

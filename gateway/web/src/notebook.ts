@@ -308,9 +308,17 @@ export class Notebook {
 
   /** Completions from the running kernel; undefined when there are none to be had. Positions count code points. */
   complete(cellId: string, code: string, cursor: number): Promise<Record<string, unknown> | undefined> {
-    const idle = this.store.now.kernel.state === "idle" && this.connection.state.peek() === "live";
-    if (!idle || this.questions.waiting > 0) return Promise.resolve(undefined); // never a queue of guesses behind a busy kernel
-    return this.ask({ type: "complete", cellId, code, cursor });
+    return this.isAtRest ? this.ask({ type: "complete", cellId, code, cursor }) : Promise.resolve(undefined);
+  }
+
+  /** Nothing runs and nothing is asked: there is never a queue of guesses behind a busy kernel. */
+  private get isAtRest(): boolean {
+    return this.store.now.kernel.state === "idle" && this.connection.state.peek() === "live" && this.questions.waiting === 0;
+  }
+
+  /** What the running kernel says of what stands at this place; as `complete`. */
+  inspect(cellId: string, code: string, cursor: number): Promise<Record<string, unknown> | undefined> {
+    return this.isAtRest ? this.ask({ type: "inspect", cellId, code, cursor }) : Promise.resolve(undefined);
   }
 
   /** Ask something that changes nothing; undefined when there is no answer to be had. */
