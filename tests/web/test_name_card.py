@@ -33,7 +33,9 @@ def test_resting_on_a_name_shows_type_shape_value_and_cell(open_notebook: Open) 
 
 
 def test_shift_tab_shows_documentation_and_again_goes_into_it(open_notebook: Open) -> None:
-    tab = open_notebook('def area(width, height=2):\n    """Width times height."""\n    return width * height', "area", "x")
+    tab = open_notebook(
+        'def area(width, height=2):\n    """Width times height."""\n    return width * height', "area", "x"
+    )
     tab.wait_kernel()
     tab.run(0)
     tab.expect_status(1, "success")

@@ -7,6 +7,7 @@ import { ConnectionChip, KernelChip } from "./chips";
 import { useNotebook } from "./context";
 import { DbField } from "./db_field";
 import { Icon } from "./icons";
+import { FindPlace } from "./overlay_place";
 import { PanelButtons } from "./panel_place";
 import { RunAll } from "./run_all";
 import { ThemeButton } from "./theme_button";
@@ -37,6 +38,7 @@ export function Bar() {
         <span class="spacer" />
         <DbField />
       </div>
+      <FindPlace />
     </header>
   );
 }

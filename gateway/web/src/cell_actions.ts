@@ -39,7 +39,7 @@ export function splitCell(notebook: Notebook, cellId: string, before: string, af
 
 /** The same for the name at the cursor that the cell's editor has, or had. */
 export function goToDefinitionAtCursor(notebook: Notebook, cellId: string): void {
-  const name = notebook.nameAtCursor(cellId);
+  const name = notebook.focusing.nameAtCursor(cellId);
   if (name === undefined) notebook.announcement.value = "No name is at the cursor of this cell.";
   else goToDefinition(notebook, cellId, name);
 }
@@ -50,6 +50,14 @@ export function goToDefinition(notebook: Notebook, cellId: string, name: string)
   const writer = writerOf(name, cellId, order, (id) => cells.get(id)?.writes ?? []);
   if (writer === undefined) notebook.announcement.value = `No cell is known to write ${name}.`;
   else notebook.focus(writer);
+}
+
+/** Find in all cells, beginning with what is selected in the editor; `step` goes on to a match at once. */
+export function find(notebook: Notebook, { replace = false, step = 0 }: { replace?: boolean; step?: -1 | 0 | 1 }): void {
+  const at = step === 0 ? notebook.focusing.cursor() : undefined;
+  const selected = at ? notebook.drafts.text(at.cellId).slice(at.from, at.to) : "";
+  const mode = document.activeElement?.closest(".cm-editor") ? "edit" : "command";
+  notebook.finding.value = { text: selected.includes("\n") ? "" : selected, replace, step, mode };
 }
 
 export function copyCell(notebook: Notebook, cellId: string): void {

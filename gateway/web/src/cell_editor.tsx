@@ -46,7 +46,7 @@ export function CellEditor({ cellId, type, onFocus, onBlur, autofocus, onReady }
       const { createEditor } = await loadEditor();
       if (gone || editor.current) return;
       host.replaceChildren();
-      editor.current = createEditor(host, draft.text, type, {
+      editor.current = createEditor(host, cellId, draft.text, type, {
         changed: (text) => draft.input(text),
         focused: () => latest.current.onFocus?.(),
         blurred: () => {
@@ -77,6 +77,7 @@ export function CellEditor({ cellId, type, onFocus, onBlur, autofocus, onReady }
       });
       onReady?.(editor.current);
       if (focusWhenReady) editor.current.focus(wantedStretch);
+      else if (wantedStretch) editor.current.reveal(wantedStretch);
     };
     const seen = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && void make(), {
       rootMargin: NEAR,
@@ -93,6 +94,12 @@ export function CellEditor({ cellId, type, onFocus, onBlur, autofocus, onReady }
       select() {
         host.closest<HTMLElement>("section")?.focus();
       },
+      reveal(stretch) {
+        wantedStretch = stretch;
+        if (editor.current) editor.current.reveal(stretch);
+        else void make();
+      },
+      selection: () => editor.current?.view.state.selection.main,
       nameAtCursor: () => editor.current?.nameAtCursor(),
       setText(text) {
         if (editor.current) editor.current.setText(text);

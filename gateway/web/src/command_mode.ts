@@ -4,7 +4,7 @@ import { ACTIONS, perform } from "./actions";
 import { Chords, keyName } from "./chords";
 import type { Notebook } from "./notebook";
 
-const EVERYWHERE: ReadonlySet<string> = new Set(["save", "palette"]);
+const EVERYWHERE: ReadonlySet<string> = new Set(["save", "palette", "find", "find-next", "find-previous", "replace"]);
 const TAKEN_BY_BROWSER: ReadonlySet<string> = new Set(["Ctrl-C", "Ctrl-X", "Ctrl-V", "Ctrl-A"]);
 
 /** Listens until the returned function is called. */

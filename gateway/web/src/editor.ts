@@ -11,6 +11,7 @@ import { effect } from "@preact/signals";
 import { classHighlighter } from "@lezer/highlight";
 
 import type { Stretch } from "./focus";
+import { followFound, foundMarks } from "./found_marks";
 import { closeCard, inspector } from "./inspector";
 import { nameAt } from "./name_at";
 import type { CellType } from "./protocol";
@@ -45,6 +46,7 @@ export interface Editor {
   setType(type: CellType): void;
   /** Takes the keys; the stretch is selected and brought into view. */
   focus(stretch?: Stretch): void;
+  reveal(stretch: Stretch): void;
   nameAtCursor(): string | undefined;
 }
 
@@ -53,13 +55,13 @@ const outside = Annotation.define<boolean>();
 
 const NAMES: Readonly<Record<CellType, string>> = { python: "Python code", sql: "SQL code", markdown: "Markdown text" };
 
-export function createEditor(parent: HTMLElement, text: string, type: CellType, hooks: EditorHooks): Editor {
+export function createEditor(parent: HTMLElement, cellId: string, text: string, type: CellType, hooks: EditorHooks): Editor {
   const language = new Compartment();
   const numbers = new Compartment();
   let kind = type;
   const view = new EditorView({
     parent,
-    state: EditorState.create({ doc: text, extensions: [cards(hooks, () => kind), keys(hooks), shared(hooks), definitions(hooks, () => kind), numbers.of([]), language.of(languageOf(type, hooks))] }),
+    state: EditorState.create({ doc: text, extensions: [foundMarks, cards(hooks, () => kind), keys(hooks), shared(hooks), definitions(hooks, () => kind), numbers.of([]), language.of(languageOf(type, hooks))] }),
   });
   const nameAtCursor = () => nameAt(view.state, view.state.selection.main.head, kind);
   const setType = (next: CellType) => {
@@ -72,9 +74,10 @@ export function createEditor(parent: HTMLElement, text: string, type: CellType, 
     const shown = lineNumbersShown.value ? lineNumbers() : [];
     view.dispatch({ effects: numbers.reconfigure(shown) });
   });
+  const unfollow = followFound(view, cellId);
   const destroy = view.destroy.bind(view);
-  view.destroy = () => (stop(), destroy());
-  return { view, setType, setText: (next) => replaceText(view, next), focus: (stretch) => focusOn(view, stretch), nameAtCursor };
+  view.destroy = () => (stop(), unfollow(), destroy());
+  return { view, setType, setText: (next) => replaceText(view, next), focus: (stretch) => focusOn(view, stretch), reveal: (stretch) => reveal(view, stretch), nameAtCursor };
 }
 
 function keys(hooks: EditorHooks): Extension {
@@ -195,7 +198,10 @@ async function colourMarkdown(view: EditorView, language: Compartment): Promise<
 
 function focusOn(view: EditorView, stretch: Stretch | undefined): void {
   view.focus();
-  if (!stretch) return;
+  if (stretch) reveal(view, stretch);
+}
+
+function reveal(view: EditorView, stretch: Stretch): void {
   const end = view.state.doc.length; // the text may be another one by now
   const selection = { anchor: Math.min(stretch.from, end), head: Math.min(stretch.to, end) };
   view.dispatch({ selection, effects: EditorView.scrollIntoView(selection.head, { y: "center" }) });

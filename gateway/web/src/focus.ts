@@ -21,6 +21,10 @@ export interface CellHandle {
   /** The cell itself takes the keys. */
   select(): void;
   setText(text: string): void;
+  /** Bring this stretch into view; the focus stays where it is. */
+  reveal?(stretch: Stretch): void;
+  /** What is selected in the editor, or where its cursor is. */
+  selection?(): Stretch | undefined;
   /** The variable at the cursor, when the cell has an editor. */
   nameAtCursor?(): string | undefined;
 }
@@ -54,6 +58,24 @@ export class Focus {
     this.wanted = handle ? undefined : wanted;
     if (mode === "command") handle?.select();
     else if (handle?.focus(stretch) === false) this.wanted = wanted;
+  }
+
+  /** Bring a stretch of a cell into view; the focus stays where it is. */
+  reveal(cellId: string, stretch: Stretch): void {
+    document.getElementById(`cell-${cellId}`)?.scrollIntoView({ block: "nearest" });
+    this.handles.get(cellId)?.reveal?.(stretch);
+  }
+
+  /** The variable at the cursor of this cell's editor. */
+  nameAtCursor(cellId: string | undefined): string | undefined {
+    return cellId === undefined ? undefined : this.handles.get(cellId)?.nameAtCursor?.();
+  }
+
+  /** Where the cursor of the selected cell is, and what is selected there. */
+  cursor(): (Stretch & { cellId: string }) | undefined {
+    const cellId = this.selected;
+    const { from, to } = (cellId === undefined ? undefined : this.handles.get(cellId)?.selection?.()) ?? { from: 0, to: 0 };
+    return cellId === undefined ? undefined : { cellId, from, to };
   }
 
   /** The cell that this command makes, or the one after the cell that it deletes, takes the focus. */

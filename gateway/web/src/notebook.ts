@@ -8,6 +8,7 @@ import { Connection, type Frame, type Socket, type Timers } from "./connection";
 import { documentHash } from "./document_hash";
 import type { Draft } from "./draft";
 import { Drafts } from "./drafts";
+import type { Finding } from "./found";
 import { type CellHandle, Focus, type Mode, type Stretch } from "./focus";
 import type { NotebookState } from "./fold";
 import { Outbox, type NewCommand } from "./outbox";
@@ -39,7 +40,7 @@ export class Notebook {
   /** Set while the gateway turns us away: not_logged_in, unknown_notebook. */
   readonly refused = signal<{ code: string; message: string } | undefined>(undefined);
   readonly announcement = signal("");
-  private readonly focusing: Focus;
+  readonly focusing: Focus;
   readonly drafts: Drafts;
   readonly questions: Questions;
   /** The last thing this tab did to the document, where a way back is offered: undo takes it back. */
@@ -53,6 +54,8 @@ export class Notebook {
   readonly asksToRestart = signal(false);
   readonly panel = signal<PanelName | undefined>(undefined);
   readonly overlay = signal<OverlayName | undefined>(undefined);
+  /** Set while the find bar is open: what it was last asked for. */
+  readonly finding = signal<Finding | undefined>(undefined);
   /** The name that the dialog for renaming begins with; empty: a person writes it. */
   renames = "";
   private told: string | undefined; // the cell that everybody believes this tab is on
@@ -357,11 +360,6 @@ export class Notebook {
 
   mounted(cellId: string, handle: CellHandle): () => void {
     return this.focusing.mounted(cellId, handle);
-  }
-
-  /** The variable at the cursor of this cell's editor. */
-  nameAtCursor(cellId: string | undefined): string | undefined {
-    return cellId === undefined ? undefined : this.focusing.handle(cellId)?.nameAtCursor?.();
   }
 
   /** Focus the editor of a cell, or the cell itself, now or as soon as it is there. */

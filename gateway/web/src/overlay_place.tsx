@@ -24,3 +24,16 @@ export function Overlay() {
   const { View } = loaded.value;
   return <View />;
 }
+
+/** The place of the find bar. */
+export function FindPlace() {
+  const notebook = useNotebook();
+  const loaded = useSignal<{ FindBar: ComponentType } | undefined>(undefined);
+  const open = notebook.finding.value !== undefined;
+  useEffect(() => {
+    if (open && !loaded.peek()) void import("./find_bar").then((made) => (loaded.value = made));
+  }, [open]);
+  if (!open || !loaded.value) return null;
+  const { FindBar } = loaded.value;
+  return <FindBar />;
+}

@@ -1,0 +1,47 @@
+/** Marks what is looked for in the text of one editor. Part of the editor's chunk. */
+
+import { type Extension, RangeSetBuilder, StateEffect, StateField, type Text } from "@codemirror/state";
+import { Decoration, type DecorationSet, EditorView } from "@codemirror/view";
+import { effect } from "@preact/signals";
+
+import { found } from "./found";
+import { matchesIn } from "./search";
+
+interface Marks {
+  pattern: RegExp | undefined;
+  at: number | undefined; // where the match begins that a person is at, if it is in this text
+  set: DecorationSet;
+}
+
+const look = StateEffect.define<Omit<Marks, "set">>();
+const mark = Decoration.mark({ class: "cm-found" });
+const markAt = Decoration.mark({ class: "cm-found cm-found-at" });
+
+function drawn(text: Text, pattern: RegExp | undefined, at: number | undefined): DecorationSet {
+  const builder = new RangeSetBuilder<Decoration>();
+  for (const { from, to } of matchesIn([["", text.toString()]], pattern)) builder.add(from, to, from === at ? markAt : mark);
+  return builder.finish();
+}
+
+const field = StateField.define<Marks>({
+  create: () => ({ pattern: undefined, at: undefined, set: Decoration.none }),
+  update(marks, { docChanged, effects, newDoc }) {
+    const asked = effects.find((one) => one.is(look))?.value as Omit<Marks, "set"> | undefined;
+    if (!asked && (!docChanged || !marks.pattern)) return marks;
+    const { pattern, at } = asked ?? marks;
+    return { pattern, at, set: drawn(newDoc, pattern, at) };
+  },
+  provide: (marks) => EditorView.decorations.from(marks, ({ set }) => set),
+});
+
+export const foundMarks: Extension = field;
+
+/** Follows what is looked for until the returned function is called. */
+export function followFound(view: EditorView, cellId: string): () => void {
+  return effect(() => {
+    const now = found.value;
+    const at = now?.at?.cellId === cellId ? now.at.from : undefined;
+    const { pattern, at: before } = view.state.field(field);
+    if (pattern !== now?.pattern || before !== at) view.dispatch({ effects: look.of({ pattern: now?.pattern, at }) });
+  });
+}
