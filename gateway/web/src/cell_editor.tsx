@@ -64,6 +64,7 @@ export function CellEditor({ cellId, type, onFocus, onBlur, autofocus, onReady }
         complete: (code, cursor) => notebook.complete(cellId, code, cursor),
         define: (name) => goToDefinition(notebook, cellId, name),
         rename: (name) => notebook.startRenaming(name),
+        completeSql: async (code, position, explicit) => (await import("./sql_completion")).completeSql(notebook, cellId, code, position, explicit),
         card: async (code, cursor, name, explicit) => {
           const { cardOf } = await import("./name_card");
           return cardOf(notebook, { cellId, code, cursor, name, explicit, python: notebook.store.cell(cellId)?.peek().type === "python" });

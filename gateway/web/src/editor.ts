@@ -3,7 +3,7 @@
 import { autocompletion, closeBrackets, closeBracketsKeymap, completionStatus, type CompletionContext, type CompletionResult } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { python } from "@codemirror/lang-python";
-import { PostgreSQL, sql } from "@codemirror/lang-sql";
+import { keywordCompletionSource, PostgreSQL, sql } from "@codemirror/lang-sql";
 import { bracketMatching, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { Annotation, Compartment, EditorState, type Extension, Prec } from "@codemirror/state";
 import { drawSelection, EditorView, keymap, lineNumbers } from "@codemirror/view";
@@ -15,6 +15,8 @@ import { followFound, foundMarks } from "./found_marks";
 import { closeCard, inspector } from "./inspector";
 import { nameAt } from "./name_at";
 import type { CellType } from "./protocol";
+import type { Options } from "./sql_completion";
+import { contextAt } from "./sql_context";
 import { codePoints, utf16 } from "./text_units";
 import { lineNumbersShown } from "./view_settings";
 
@@ -30,6 +32,8 @@ export interface EditorHooks {
   escaped(): void;
   /** Names that fit here, from the running kernel; positions in code points. */
   complete(code: string, cursor: number): Promise<Record<string, unknown> | undefined>;
+  /** Names of tables, columns and frames; the position counts UTF-16 units. */
+  completeSql(code: string, position: number, explicit: boolean): Promise<Options | undefined>;
   /** A card on the name, or on what stands there; the cursor counts code points. */
   card(code: string, cursor: number, name: string | undefined, explicit: boolean): Promise<HTMLElement | undefined>;
   /** The arrow keys left the text at the top (-1) or the bottom (1). True if there is somewhere to go. */
@@ -166,10 +170,23 @@ function languageOf(type: CellType, hooks: EditorHooks): Extension {
     case "python":
       return [named, python(), autocompletion({ override: [(context) => fromKernel(context, hooks)], activateOnTypingDelay: 150 })];
     case "sql":
-      return [named, sql({ dialect: PostgreSQL })];
+      return [named, sql({ dialect: PostgreSQL }), autocompletion({ override: [keywords, (context) => fromDatabase(context, hooks)], activateOnTypingDelay: 150 })];
     case "markdown":
       return named;
   }
+}
+
+const anyKeyword = keywordCompletionSource(PostgreSQL, true);
+
+/** None after a dot, and none in the place of a parameter. */
+function keywords(context: CompletionContext): CompletionResult | Promise<CompletionResult | null> | null {
+  const { kind, path } = contextAt(context.state.doc.toString(), context.pos);
+  return kind === "name" && path.length === 0 ? anyKeyword(context) : null;
+}
+
+async function fromDatabase(context: CompletionContext, hooks: EditorHooks): Promise<CompletionResult | null> {
+  const found = await hooks.completeSql(context.state.doc.toString(), context.pos, context.explicit);
+  return !found || context.aborted ? null : { ...found, validFor: /^[\w$]*$/ };
 }
 
 const MOST = 200; // completions shown
