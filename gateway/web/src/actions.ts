@@ -9,10 +9,11 @@ export interface Action {
   name: string;
   /** As written in the help; several ways are parted by " or ". Those without a modifier work in command mode. */
   keys?: string;
-  /** `cellId` is the selected cell; an action that needs one does nothing without it. */
+  /** `cellId` is the selected cell. */
   run: (notebook: Notebook, cellId: string | undefined) => unknown;
+  /** Without a selected cell it says so and does nothing. */
   needsCell?: boolean;
-  /** The editor listens for these keys itself; only the help sheet lists them. */
+  /** Only the help sheet lists it. */
   inEditor?: boolean;
 }
 
@@ -22,6 +23,11 @@ function global(id: string, name: string, run: Action["run"], keys?: string): Ac
 
 function onCell(id: string, name: string, run: (notebook: Notebook, cellId: string) => void, keys?: string): Action {
   return { ...global(id, name, (notebook, cellId) => cellId !== undefined && run(notebook, cellId), keys), needsCell: true };
+}
+
+/** The editor listens for these keys itself. */
+function editing(id: string, name: string, keys: string): Action {
+  return { ...global(id, name, () => undefined, keys), inEditor: true };
 }
 
 const panel = (name: PanelName, title: string) =>
@@ -49,8 +55,9 @@ export const ACTIONS: readonly Action[] = [
   onCell("copy", "Copy the cell", cells.copyCell, "C"),
   global("paste", "Paste below", (notebook, id) => cells.pasteCell(notebook, id, "below"), "V"),
   global("paste-above", "Paste above", (notebook, id) => cells.pasteCell(notebook, id, "above"), "Shift-V"),
-  onCell("merge", "Merge with the cell below", cells.mergeWithBelow, "Shift-M"),
-  { id: "split", name: "Split the cell at the cursor", keys: "Ctrl-Shift-Minus", run: () => undefined, inEditor: true },
+  onCell("merge", "Merge with the cell below", cells.mergeWithBelow, "Shift-M or Ctrl-Shift-M"),
+  onCell("merge-above", "Merge with the cell above", cells.mergeWithAbove, "Ctrl-Backspace"),
+  onCell("split", "Split the cell at the cursor", (notebook, id) => notebook.focusing.split(id), "Ctrl-Shift-Minus"),
   onCell("define", "Go to the cell that writes the name at the cursor", cells.goToDefinitionAtCursor, "F12 or Ctrl-Click"),
   global("find", "Find in all cells", (notebook) => cells.find(notebook, {}), "Ctrl-F"),
   global("find-next", "Find the next match", (notebook) => cells.find(notebook, { step: 1 }), "Ctrl-G"),
@@ -61,11 +68,14 @@ export const ACTIONS: readonly Action[] = [
   onCell("down", "Move the cell down", (notebook, id) => notebook.moveCell(id, 1), "Ctrl-Shift-ArrowDown"),
   onCell("python", "Make it a Python cell", (notebook, id) => notebook.setCell(id, { cellType: "python" }), "Y"),
   onCell("markdown", "Make it a Markdown cell", (notebook, id) => notebook.setCell(id, { cellType: "markdown" }), "M"),
+  ...[1, 2, 3, 4, 5, 6].map((level) =>
+    onCell(`heading-${level}`, `Make it a heading of level ${level}`, (notebook, id) => cells.makeHeading(notebook, id, level), String(level)),
+  ),
   onCell("sql", "Make it an SQL cell", (notebook, id) => notebook.setCell(id, { cellType: "sql" }), "S"),
   onCell("output", "Show or hide the output", (_, id) => toggleOutput(id), "O"),
   onCell("code", "Show or hide the code", (_, id) => toggleCode(id), "Shift-O"),
   global("above", "Show outputs above or below the code", () => (outputsAbove.value = !outputsAbove.peek())),
-  global("lines", "Show or hide line numbers", () => (lineNumbersShown.value = !lineNumbersShown.peek()), "L"),
+  global("lines", "Show or hide line numbers", () => (lineNumbersShown.value = !lineNumbersShown.peek()), "L or Shift-L"),
   global("next-error", "Go to the next error", (notebook, id) => cells.nextWith(notebook, id, TERMINAL_TROUBLE), "E"),
   global("next-running", "Go to the running cell", (notebook, id) => cells.nextWith(notebook, id, ["running"]), "R"),
   global("save", "Save to the file", (notebook) => notebook.save(), "Ctrl-S"),
@@ -75,6 +85,18 @@ export const ACTIONS: readonly Action[] = [
   panel("schema", "Panel: tables of the database"),
   panel("messages", "Panel: messages"),
   global("palette", "All commands", (notebook) => (notebook.overlay.value = "palette"), "Ctrl-Shift-C or Ctrl-Shift-P"),
+  editing("leave", "Leave the text for its cell", "Escape or Ctrl-M"),
+  editing("complete", "Complete the name", "Tab or Ctrl-Space"),
+  editing("inspect", "Show what a name holds", "Shift-Tab"),
+  editing("comment", "Comment the lines, or no longer", "Ctrl-/"),
+  editing("block-comment", "Comment the selection, or no longer", "Alt-A"),
+  editing("indent", "Indent the lines", "Ctrl-]"),
+  editing("dedent", "Take the indent of the lines back", "Ctrl-["),
+  editing("delete-line", "Delete the line", "Ctrl-D or Ctrl-Shift-K"),
+  editing("line-up", "Move the line up", "Alt-ArrowUp"),
+  editing("line-down", "Move the line down", "Alt-ArrowDown"),
+  editing("undo-typing", "Undo what was typed", "Ctrl-Z"),
+  editing("redo-typing", "Redo what was typed", "Ctrl-Shift-Z or Ctrl-Y"),
   global("help", "Keys", (notebook) => (notebook.overlay.value = "help"), "?"),
 ];
 
@@ -82,5 +104,6 @@ export const ACTIONS: readonly Action[] = [
 export function perform(action: Action, notebook: Notebook): void {
   const known = notebook.store.order.peek();
   const cellId = notebook.selected !== undefined && known.includes(notebook.selected) ? notebook.selected : undefined;
-  action.run(notebook, cellId);
+  if (action.needsCell && cellId === undefined) notebook.announcement.value = "Select a cell first.";
+  else action.run(notebook, cellId);
 }

@@ -21,6 +21,23 @@ function placeOf(notebook: Notebook, cellId: string | undefined, where: "above" 
   return where === "below" ? cellId : (order[order.indexOf(cellId) - 1] ?? null);
 }
 
+/** This cell's text is appended to that of the one above. */
+export function mergeWithAbove(notebook: Notebook, cellId: string): void {
+  const order = notebook.store.order.peek();
+  const above = order[order.indexOf(cellId) - 1];
+  if (above === undefined) return;
+  mergeWithBelow(notebook, above);
+  notebook.focus(above, "command");
+}
+
+const HEADING = /^\s*#*\s*/;
+
+/** A Markdown cell that begins with a heading of this level, from 1. */
+export function makeHeading(notebook: Notebook, cellId: string, level: number): void {
+  if (notebook.store.cell(cellId)?.peek().type !== "markdown") notebook.setCell(cellId, { cellType: "markdown" });
+  notebook.setCode(cellId, notebook.drafts.text(cellId).replace(HEADING, `${"#".repeat(level)} `));
+}
+
 /** The next cell's text is appended to this one's. */
 export function mergeWithBelow(notebook: Notebook, cellId: string): void {
   const order = notebook.store.order.peek();

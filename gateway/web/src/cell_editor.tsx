@@ -101,6 +101,7 @@ export function CellEditor({ cellId, type, onFocus, onBlur, autofocus, onReady }
         else void make();
       },
       selection: () => editor.current?.view.state.selection.main,
+      split: () => editor.current?.split(),
       nameAtCursor: () => editor.current?.nameAtCursor(),
       setText(text) {
         if (editor.current) editor.current.setText(text);

@@ -1,7 +1,7 @@
 /** The code editor of one cell: CodeMirror with our keys. A chunk of its own; knows no notebook. */
 
-import { autocompletion, closeBrackets, closeBracketsKeymap, completionStatus, type CompletionContext, type CompletionResult } from "@codemirror/autocomplete";
-import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, completionStatus, type CompletionContext, type CompletionResult, startCompletion } from "@codemirror/autocomplete";
+import { defaultKeymap, deleteLine, history, historyKeymap, indentWithTab, toggleBlockComment } from "@codemirror/commands";
 import { python } from "@codemirror/lang-python";
 import { keywordCompletionSource, PostgreSQL, sql } from "@codemirror/lang-sql";
 import { bracketMatching, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
@@ -52,6 +52,7 @@ export interface Editor {
   focus(stretch?: Stretch): void;
   reveal(stretch: Stretch): void;
   nameAtCursor(): string | undefined;
+  split(): void;
 }
 
 /** Marks a change that came from outside, so that it is not taken for typing. */
@@ -81,7 +82,7 @@ export function createEditor(parent: HTMLElement, cellId: string, text: string, 
   const unfollow = followFound(view, cellId);
   const destroy = view.destroy.bind(view);
   view.destroy = () => (stop(), unfollow(), destroy());
-  return { view, setType, setText: (next) => replaceText(view, next), focus: (stretch) => focusOn(view, stretch), reveal: (stretch) => reveal(view, stretch), nameAtCursor };
+  return { view, setType, setText: (next) => replaceText(view, next), focus: (stretch) => focusOn(view, stretch), reveal: (stretch) => reveal(view, stretch), nameAtCursor, split: () => splitAtCursor(view, hooks) };
 }
 
 function keys(hooks: EditorHooks): Extension {
@@ -95,18 +96,28 @@ function keys(hooks: EditorHooks): Extension {
         { key: "Ctrl-Enter", run },
         { key: "Ctrl-Shift--", run: (view) => (splitAtCursor(view, hooks), true) },
         { key: "Ctrl-Shift-_", run: (view) => (splitAtCursor(view, hooks), true) },
+        { key: "Ctrl-m", run: () => (hooks.escaped(), true) }, // CodeMirror's own use of it is for Tab, which Esc frees here
+        { key: "Tab", run: (view) => acceptCompletion(view) || completeAtCursor(view) },
         { key: "Escape", run: (view) => closeCard(view) || (completionStatus(view.state) === null && (hooks.escaped(), true)) },
       ]),
     ),
     keymap.of([
       { key: "ArrowUp", run: (view) => atEdge(view, -1) && hooks.leave(-1) },
       { key: "ArrowDown", run: (view) => atEdge(view, 1) && hooks.leave(1) },
+      { key: "Mod-d", run: deleteLine, preventDefault: true },
+      { key: "Alt-a", run: toggleBlockComment },
       ...closeBracketsKeymap,
       ...defaultKeymap,
       ...historyKeymap,
       indentWithTab,
     ]),
   ];
+}
+
+/** Behind a name or a dot the key completes; in leading space, behind anything else and with a selection it indents. */
+function completeAtCursor(view: EditorView): boolean {
+  const { main } = view.state.selection;
+  return main.empty && /[\p{L}\p{N}_.]/u.test(view.state.sliceDoc(main.head - 1, main.head)) && startCompletion(view);
 }
 
 /** F2; F12, and a click with Ctrl (Cmd on a Mac, where Ctrl-click opens the menu). */

@@ -25,6 +25,8 @@ export interface CellHandle {
   reveal?(stretch: Stretch): void;
   /** What is selected in the editor, or where its cursor is. */
   selection?(): Stretch | undefined;
+  /** Make two cells of it, at the cursor. */
+  split?(): void;
   /** The variable at the cursor, when the cell has an editor. */
   nameAtCursor?(): string | undefined;
 }
@@ -69,6 +71,10 @@ export class Focus {
   /** The variable at the cursor of this cell's editor. */
   nameAtCursor(cellId: string | undefined): string | undefined {
     return cellId === undefined ? undefined : this.handles.get(cellId)?.nameAtCursor?.();
+  }
+
+  split(cellId: string): void {
+    this.handles.get(cellId)?.split?.();
   }
 
   /** Where the cursor of the selected cell is, and what is selected there. */

@@ -41,7 +41,7 @@ export function Palette() {
       <ul id="palette-list" role="listbox" aria-label="Commands">
         {found.map((action, index) => (
           <li
-            key={action.id} id={`palette-${action.id}`} role="option" aria-selected={index === at.value}
+            key={action.id} id={`palette-${action.id}`} role="option" aria-selected={index === at.value} aria-disabled={action.needsCell && notebook.selected === undefined}
             ref={(row) => {
               if (index === at.value) row?.scrollIntoView({ block: "nearest" });
             }} onClick={() => choose(action)}
@@ -59,20 +59,28 @@ function Keys({ keys }: { keys: string | undefined }) {
   return <span class="keys">{keys?.split(" or ").map((way) => <kbd key={way}>{way}</kbd>)}</span>;
 }
 
+function Sheet({ actions }: { actions: readonly Action[] }) {
+  return (
+    <dl>
+      {actions.filter(({ keys }) => keys !== undefined).map((action) => (
+        <div key={action.id}>
+          <dt>{action.name}</dt>
+          <dd><Keys keys={action.keys} /></dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
 export function Help() {
   const { dialog, close, closed } = useDialog();
   return (
     <dialog ref={dialog} class="palette help" aria-label="Keys" onClose={closed}>
       <h2>Keys</h2>
       <p>Esc leaves the editor for the cell: then single keys act on it. Enter goes back to writing. Cmd works like Ctrl.</p>
-      <dl>
-        {ACTIONS.filter((action) => action.keys !== undefined).map((action) => (
-          <div key={action.id}>
-            <dt>{action.name}</dt>
-            <dd><Keys keys={action.keys} /></dd>
-          </div>
-        ))}
-      </dl>
+      <Sheet actions={ACTIONS.filter(({ inEditor }) => !inEditor)} />
+      <h2>While you write</h2>
+      <Sheet actions={ACTIONS.filter(({ inEditor }) => inEditor)} />
       <button autofocus onClick={close}>Close</button>
     </dialog>
   );
