@@ -84,6 +84,7 @@ export const ACTIONS: readonly Action[] = [
   panel("graph", "Panel: dependency graph"),
   panel("schema", "Panel: tables of the database"),
   panel("messages", "Panel: messages"),
+  global("person", "Say who you are to others", (notebook) => (notebook.overlay.value = "person")),
   global("palette", "All commands", (notebook) => (notebook.overlay.value = "palette"), "Ctrl-Shift-C or Ctrl-Shift-P"),
   editing("leave", "Leave the text for its cell", "Escape or Ctrl-M"),
   editing("complete", "Complete the name", "Tab or Ctrl-Space"),

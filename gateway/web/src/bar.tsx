@@ -91,7 +91,15 @@ function Saved() {
 }
 
 function People() {
-  const { store } = useNotebook();
-  const count = store.clients.value.length;
-  return count > 1 ? <span class="people">{count} windows</span> : null;
+  const { store, client, overlay } = useNotebook();
+  const others = store.clients.value.filter((member) => member.client !== client);
+  if (others.length === 0) return null;
+  const named = others.map(({ name }) => name).filter(Boolean);
+  const more = others.length - named.length;
+  const who = [...named.slice(0, 3), ...(named.length > 3 ? [`${named.length - 3} more`] : []), ...(more > 0 ? [`${more} ${more === 1 ? "window" : "windows"}`] : [])];
+  return (
+    <button class="quiet people" data-testid="people" title="Also here. Say who you are to them" onClick={() => (overlay.value = "person")}>
+      with {who.join(", ")}
+    </button>
+  );
 }

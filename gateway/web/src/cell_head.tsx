@@ -103,10 +103,17 @@ function Status({ cell, state }: { cell: Cell; state: Shown }) {
       )}
       <Icon name={state.icon} />
       <span class="word">{state.word}</span>
+      {cell.status === "queued" && <QueuePlace cellId={cell.id} />}
       {cell.status === "running" && <Ticking key={cell.id} />}
       {cell.status === "success" && cell.seconds !== undefined && <span class="time">{duration(cell.seconds)}</span>}
     </span>
   );
+}
+
+/** Its turn in the run: 1 is next. */
+function QueuePlace({ cellId }: { cellId: string }) {
+  const place = useNotebook().store.queuePlace(cellId);
+  return place === undefined ? null : <span class="time">({place})</span>;
 }
 
 const TICK = 100; // ms

@@ -13,12 +13,13 @@ import { type CellHandle, Focus, type Mode, type Stretch } from "./focus";
 import type { NotebookState } from "./fold";
 import { Outbox, type NewCommand } from "./outbox";
 import type { Ack, Cell, CellType, Command, Error as Refusal, Event, SetCell, SetNotebook, Snapshot } from "./protocol";
+import { personName } from "./person";
 import { Questions } from "./questions";
 import { clientFor, HttpError, pageKey, randomId, rest } from "./session";
 import { Store } from "./store";
 import { Mailbox } from "./widgets/mailbox";
 
-export type OverlayName = "palette" | "help" | "rename";
+export type OverlayName = "palette" | "help" | "rename" | "person";
 export type PanelName = "outline" | "variables" | "graph" | "schema" | "messages";
 
 const AT_REST = 300; // ms on a cell before others are told
@@ -95,6 +96,7 @@ export class Notebook {
         attach: () => ({
           client,
           batch: true,
+          ...(personName.peek() !== "" && { name: personName.peek() }),
           ...(pageKey() !== undefined && { key: pageKey()! }),
           ...(!this.startOver && { since: this.store.since }),
         }),

@@ -10,6 +10,7 @@ import type { OverlayName } from "./notebook";
 const CHUNKS: Readonly<Record<OverlayName, () => Promise<ComponentType>>> = {
   palette: async () => (await import("./palette")).Palette,
   help: async () => (await import("./palette")).Help,
+  person: async () => (await import("./person_dialog")).PersonDialog,
   rename: async () => (await import("./rename_dialog")).RenameDialog,
 };
 

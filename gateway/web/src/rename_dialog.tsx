@@ -28,7 +28,7 @@ export function RenameDialog() {
     notebook.tellUndoable(`Renamed ${name.value.trim()} to ${newName.value.trim()}: ${counted(outcome.places, outcome.cells)}.${unseen}`);
   };
   return (
-    <dialog ref={dialog} class="palette rename-variable" aria-label="Rename a variable" onClose={closed}>
+    <dialog ref={dialog} class="palette ask" aria-label="Rename a variable" onClose={closed}>
       <form onSubmit={(event) => void submit(event)}>
         <label>
           Variable

@@ -19,6 +19,9 @@ export class Store {
   readonly db = this.part((state) => state.db);
   readonly clients = this.part((state) => state.clients);
   readonly progress = this.part((state) => state.progress);
+  private readonly run = this.part((state) => state.run);
+  private readonly planned = computed(() => this.run.value?.plan);
+  private readonly turns = computed(() => new Map((this.planned.value ?? []).map((cellId, turn) => [cellId, turn])));
   readonly edges = this.part((state) => state.graph.edges);
   readonly input = this.part((state) => state.input);
   readonly readOnly = this.part((state) => state.readOnly);
@@ -47,6 +50,13 @@ export class Store {
   /** The position that a reconnecting client holds: the last event taken, folded or not. */
   get since(): { epoch: string; seq: number } {
     return { epoch: this.whole.peek().epoch, seq: this.lastSeq };
+  }
+
+  /** Which turn of the newest run, from 1, a queued cell has; undefined when it is none of its cells. Read from signals. */
+  queuePlace(cellId: string): number | undefined {
+    const turn = this.turns.value.get(cellId);
+    const done = this.run.value?.done ?? 0;
+    return turn === undefined || turn < done ? undefined : Math.max(turn - done, 1);
   }
 
   /** Take one event. False if it leaves a gap: the caller must fetch what is missing. */

@@ -52,3 +52,19 @@ it("starts over from a snapshot and forgets what was waiting", () => {
   expect(store.cell("b")).toBeUndefined();
   expect(store.since.seq).toBe(50);
 });
+
+it("tells queued cells their turn in the run, and counts down with it", () => {
+  const store = new Store(snapshot(["a", "b", "c", "d"].map((id) => cell(id))));
+  const common = { ts: 0, notebookId: "n", runId: "r1" };
+  const turns = () => ["a", "b", "c", "d"].map((id) => store.queuePlace(id));
+  expect(turns()).toEqual([undefined, undefined, undefined, undefined]);
+  store.take({ ...common, type: "run_started", seq: 1, cells: ["a"], plan: ["a", "b", "c"], mode: "reactive" });
+  store.flush();
+  expect(turns().slice(1)).toEqual([1, 2, undefined]);
+  store.take({ ...common, type: "run_progress", seq: 2, done: 2, total: 3, cellId: "c" });
+  store.flush();
+  expect(turns()).toEqual([undefined, undefined, 1, undefined]);
+  store.take({ ...common, type: "run_finished", seq: 3, status: "success", counts: { success: 3, error: 0, skipped: 0 }, seconds: 1 });
+  store.flush();
+  expect(turns()).toEqual([undefined, undefined, undefined, undefined]);
+});
