@@ -16,6 +16,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1000,
     reportCompressedSize: true,
+    // Preact and its signals are in every first load: one request.
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: "preact", test: /node_modules\/@?preact/ }] } } },
     license: { fileName: "third-party-licences.md" },
   },
   test: {

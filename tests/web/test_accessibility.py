@@ -55,6 +55,34 @@ def test_no_violations_in_either_theme(open_notebook: Open) -> None:
         assert violations(page) == []
 
 
+def test_no_violations_while_finding_renaming_and_looking_names_up(open_notebook: Open) -> None:
+    tab = open_notebook("x = 1", "x + 1", "SQL:SELECT :x")
+    tab.wait_kernel()
+    tab.run(0)
+    tab.expect_output(1, "2")
+    page = tab.page
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        page.keyboard.press("ControlOrMeta+h")
+        page.get_by_role("search").get_by_label("Find", exact=True).fill("x")
+        page.keyboard.press("Enter")
+        expect(page.locator(".cm-found-at")).to_have_count(1)
+        assert violations(page) == []
+        page.keyboard.press("Escape")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Shift+Tab")
+        expect(page.locator(".name-card")).to_contain_text("int")
+        assert violations(page) == []
+        page.keyboard.press("F2")
+        dialog = page.get_by_role("dialog", name="Rename a variable")
+        dialog.get_by_label("New name").fill("class")
+        page.keyboard.press("Enter")
+        expect(dialog.get_by_role("alert")).to_be_visible()
+        assert violations(page) == []
+        page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
+
+
 def test_a_first_notebook_fits_a_narrow_screen_in_forced_colours_and_prints_without_chrome(open_notebook: Open) -> None:
     tab = open_notebook("")
     page = tab.page

@@ -61,10 +61,15 @@ export function goToDefinitionAtCursor(notebook: Notebook, cellId: string): void
   else goToDefinition(notebook, cellId, name);
 }
 
+/** The cell that a name of this cell comes from, if any cell is known to write it. */
+export function writerFor(notebook: Notebook, cellId: string, name: string): string | undefined {
+  const { order, cells } = notebook.store.now;
+  return writerOf(name, cellId, order, (id) => cells.get(id)?.writes ?? []);
+}
+
 /** Edit the cell that writes the name; a name that nobody writes is said to be so. */
 export function goToDefinition(notebook: Notebook, cellId: string, name: string): void {
-  const { order, cells } = notebook.store.now;
-  const writer = writerOf(name, cellId, order, (id) => cells.get(id)?.writes ?? []);
+  const writer = writerFor(notebook, cellId, name);
   if (writer === undefined) notebook.announcement.value = `No cell is known to write ${name}.`;
   else notebook.focus(writer);
 }

@@ -47,6 +47,7 @@ export function CellEditor({ cellId, type, onFocus, onBlur, autofocus, onReady }
       if (gone || editor.current) return;
       host.replaceChildren();
       editor.current = createEditor(host, cellId, draft.text, type, {
+        found: notebook.found,
         changed: (text) => draft.input(text),
         focused: () => latest.current.onFocus?.(),
         blurred: () => {
@@ -64,7 +65,7 @@ export function CellEditor({ cellId, type, onFocus, onBlur, autofocus, onReady }
         complete: (code, cursor) => notebook.complete(cellId, code, cursor),
         define: (name) => goToDefinition(notebook, cellId, name),
         rename: (name) => notebook.startRenaming(name),
-        completeSql: async (code, position, explicit) => (await import("./sql_completion")).completeSql(notebook, cellId, code, position, explicit),
+        completeSql: async (at) => (await import("./sql_completion")).completeSql(notebook, cellId, at),
         card: async (code, cursor, name, explicit) => {
           const { cardOf } = await import("./name_card");
           return cardOf(notebook, { cellId, code, cursor, name, explicit, python: notebook.store.cell(cellId)?.peek().type === "python" });

@@ -15,7 +15,10 @@ interface Opened {
 export function useDialog(): Opened {
   const notebook = useNotebook();
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
+  useEffect(() => {
+    dialog.current?.showModal();
+    if (dialog.current) dialog.current.scrollTop = 0; // what has the focus may stand at the end
+  }, []);
   const closed = () => {
     if (dialog.current) notebook.overlay.value = undefined; // else it is gone, and another one may be open by now
   };

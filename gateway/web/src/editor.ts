@@ -7,20 +7,23 @@ import { keywordCompletionSource, PostgreSQL, sql } from "@codemirror/lang-sql";
 import { bracketMatching, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { Annotation, Compartment, EditorState, type Extension, Prec } from "@codemirror/state";
 import { drawSelection, EditorView, keymap, lineNumbers } from "@codemirror/view";
-import { effect } from "@preact/signals";
+import { effect, type ReadonlySignal } from "@preact/signals";
 import { classHighlighter } from "@lezer/highlight";
 
 import type { Stretch } from "./focus";
+import type { Found } from "./found";
 import { followFound, foundMarks } from "./found_marks";
 import { closeCard, inspector } from "./inspector";
 import { nameAt } from "./name_at";
 import type { CellType } from "./protocol";
 import type { Options } from "./sql_completion";
-import { contextAt } from "./sql_context";
+import { contextAt, type SqlContext } from "./sql_context";
 import { codePoints, utf16 } from "./text_units";
 import { lineNumbersShown } from "./view_settings";
 
 export interface EditorHooks {
+  /** What is looked for, to be marked. */
+  found: ReadonlySignal<Found | undefined>;
   changed(text: string): void;
   focused(): void;
   blurred(): void;
@@ -32,8 +35,8 @@ export interface EditorHooks {
   escaped(): void;
   /** Names that fit here, from the running kernel; positions in code points. */
   complete(code: string, cursor: number): Promise<Record<string, unknown> | undefined>;
-  /** Names of tables, columns and frames; the position counts UTF-16 units. */
-  completeSql(code: string, position: number, explicit: boolean): Promise<Options | undefined>;
+  /** Names of tables, columns and frames that may stand there. */
+  completeSql(at: SqlContext): Promise<Options | undefined>;
   /** A card on the name, or on what stands there; the cursor counts code points. */
   card(code: string, cursor: number, name: string | undefined, explicit: boolean): Promise<HTMLElement | undefined>;
   /** The arrow keys left the text at the top (-1) or the bottom (1). True if there is somewhere to go. */
@@ -79,7 +82,7 @@ export function createEditor(parent: HTMLElement, cellId: string, text: string, 
     const shown = lineNumbersShown.value ? lineNumbers() : [];
     view.dispatch({ effects: numbers.reconfigure(shown) });
   });
-  const unfollow = followFound(view, cellId);
+  const unfollow = followFound(view, cellId, hooks.found);
   const destroy = view.destroy.bind(view);
   view.destroy = () => (stop(), unfollow(), destroy());
   return { view, setType, setText: (next) => replaceText(view, next), focus: (stretch) => focusOn(view, stretch), reveal: (stretch) => reveal(view, stretch), nameAtCursor, split: () => splitAtCursor(view, hooks) };
@@ -179,9 +182,9 @@ function languageOf(type: CellType, hooks: EditorHooks): Extension {
   const named = EditorView.contentAttributes.of({ "aria-label": NAMES[type] });
   switch (type) {
     case "python":
-      return [named, python(), autocompletion({ override: [(context) => fromKernel(context, hooks)], activateOnTypingDelay: 150 })];
+      return [named, python(), autocompletion({ override: [(context) => fromKernel(context, hooks)], activateOnTypingDelay: 150, icons: false })];
     case "sql":
-      return [named, sql({ dialect: PostgreSQL }), autocompletion({ override: [keywords, (context) => fromDatabase(context, hooks)], activateOnTypingDelay: 150 })];
+      return [named, sql({ dialect: PostgreSQL }), autocompletion({ override: [keywords, (context) => fromDatabase(context, hooks)], activateOnTypingDelay: 150, icons: false })];
     case "markdown":
       return named;
   }
@@ -196,7 +199,9 @@ function keywords(context: CompletionContext): CompletionResult | Promise<Comple
 }
 
 async function fromDatabase(context: CompletionContext, hooks: EditorHooks): Promise<CompletionResult | null> {
-  const found = await hooks.completeSql(context.state.doc.toString(), context.pos, context.explicit);
+  const at = contextAt(context.state.doc.toString(), context.pos);
+  const few = !context.explicit && at.path.length === 0 && at.kind === "name" && context.pos === at.from;
+  const found = few ? undefined : await hooks.completeSql(at);
   return !found || context.aborted ? null : { ...found, validFor: /^[\w$]*$/ };
 }
 

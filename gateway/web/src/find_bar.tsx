@@ -4,7 +4,6 @@ import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
 import { useNotebook } from "./context";
-import { found } from "./found";
 import { Icon } from "./icons";
 import type { Notebook } from "./notebook";
 import { counted } from "./rename";
@@ -37,12 +36,13 @@ export function FindBar() {
     void changes.value;
     try {
       const pattern = patternOf(query.value);
-      return { pattern, matches: matchesIn(textsOf(notebook), pattern), wrong: undefined };
+      const inText = pattern && ((text: string) => matchesIn([["", text]], pattern));
+      return { pattern, inText, matches: matchesIn(textsOf(notebook), pattern), wrong: undefined };
     } catch (error) {
-      return { pattern: undefined, matches: [], wrong: error instanceof Error ? error.message : String(error) };
+      return { pattern: undefined, inText: undefined, matches: [], wrong: error instanceof Error ? error.message : String(error) };
     }
   });
-  const { pattern, matches, wrong } = looked.value;
+  const { pattern, inText, matches, wrong } = looked.value;
   const index = matches.findIndex((match) => match.cellId === at.value?.cellId && match.from === at.value.from);
 
   const change = (part: Partial<Query>) => {
@@ -58,7 +58,7 @@ export function FindBar() {
   };
   const close = () => {
     const here = at.peek();
-    found.value = undefined;
+    notebook.found.value = undefined;
     notebook.finding.value = undefined;
     if (here) notebook.focus(here.cellId, "edit", here);
     else if (notebook.selected !== undefined) notebook.focus(notebook.selected, asked.mode);
@@ -87,8 +87,8 @@ export function FindBar() {
   };
 
   useEffect(() => {
-    found.value = pattern && { pattern, at: at.value };
-  }, [pattern, at.value]);
+    notebook.found.value = inText && { in: inText, at: at.value };
+  }, [inText, at.value]);
   useEffect(() => {
     const changed = () => void (changes.value += 1);
     document.addEventListener("input", changed); // also what is typed in an editor
@@ -98,7 +98,7 @@ export function FindBar() {
     return () => {
       document.removeEventListener("input", changed);
       stop();
-      found.value = undefined;
+      notebook.found.value = undefined;
     };
   }, []);
   useEffect(() => {

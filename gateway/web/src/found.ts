@@ -1,12 +1,11 @@
-/** What is being looked for in the notebook now: editors mark it, and the find bar decides it. */
+/** What is being looked for in a notebook: the find bar decides it, editors mark it. Types only. */
 
-import { signal } from "@preact/signals";
-
-import type { Mode } from "./focus";
+import type { Mode, Stretch } from "./focus";
 import type { Match } from "./search";
 
 export interface Found {
-  pattern: RegExp;
+  /** The matches in a text, in order. */
+  in(text: string): readonly Stretch[];
   /** The match that a person is at. */
   at: Match | undefined;
 }
@@ -20,5 +19,3 @@ export interface Finding {
   /** Where the keys went then. */
   mode: Mode;
 }
-
-export const found = signal<Found | undefined>(undefined);

@@ -2,13 +2,12 @@
 
 import { type Extension, RangeSetBuilder, StateEffect, StateField, type Text } from "@codemirror/state";
 import { Decoration, type DecorationSet, EditorView } from "@codemirror/view";
-import { effect } from "@preact/signals";
+import { effect, type ReadonlySignal } from "@preact/signals";
 
-import { found } from "./found";
-import { matchesIn } from "./search";
+import type { Found } from "./found";
 
 interface Marks {
-  pattern: RegExp | undefined;
+  find: Found["in"] | undefined;
   at: number | undefined; // where the match begins that a person is at, if it is in this text
   set: DecorationSet;
 }
@@ -17,19 +16,19 @@ const look = StateEffect.define<Omit<Marks, "set">>();
 const mark = Decoration.mark({ class: "cm-found" });
 const markAt = Decoration.mark({ class: "cm-found cm-found-at" });
 
-function drawn(text: Text, pattern: RegExp | undefined, at: number | undefined): DecorationSet {
+function drawn(text: Text, find: Found["in"] | undefined, at: number | undefined): DecorationSet {
   const builder = new RangeSetBuilder<Decoration>();
-  for (const { from, to } of matchesIn([["", text.toString()]], pattern)) builder.add(from, to, from === at ? markAt : mark);
+  for (const { from, to } of find?.(text.toString()) ?? []) builder.add(from, to, from === at ? markAt : mark);
   return builder.finish();
 }
 
 const field = StateField.define<Marks>({
-  create: () => ({ pattern: undefined, at: undefined, set: Decoration.none }),
+  create: () => ({ find: undefined, at: undefined, set: Decoration.none }),
   update(marks, { docChanged, effects, newDoc }) {
     const asked = effects.find((one) => one.is(look))?.value as Omit<Marks, "set"> | undefined;
-    if (!asked && (!docChanged || !marks.pattern)) return marks;
-    const { pattern, at } = asked ?? marks;
-    return { pattern, at, set: drawn(newDoc, pattern, at) };
+    if (!asked && (!docChanged || !marks.find)) return marks;
+    const { find, at } = asked ?? marks;
+    return { find, at, set: drawn(newDoc, find, at) };
   },
   provide: (marks) => EditorView.decorations.from(marks, ({ set }) => set),
 });
@@ -37,11 +36,11 @@ const field = StateField.define<Marks>({
 export const foundMarks: Extension = field;
 
 /** Follows what is looked for until the returned function is called. */
-export function followFound(view: EditorView, cellId: string): () => void {
+export function followFound(view: EditorView, cellId: string, found: ReadonlySignal<Found | undefined>): () => void {
   return effect(() => {
     const now = found.value;
     const at = now?.at?.cellId === cellId ? now.at.from : undefined;
-    const { pattern, at: before } = view.state.field(field);
-    if (pattern !== now?.pattern || before !== at) view.dispatch({ effects: look.of({ pattern: now?.pattern, at }) });
+    const { find, at: before } = view.state.field(field);
+    if (find !== now?.in || before !== at) view.dispatch({ effects: look.of({ find: now?.in, at }) });
   });
 }

@@ -2,10 +2,10 @@
 
 import { render } from "preact";
 
+import { writerFor } from "./cell_actions";
 import { CellLink } from "./cell_link";
 import { byteCount } from "./cell_state";
 import { NotebookContext } from "./context";
-import { writerOf } from "./definition";
 import type { Notebook } from "./notebook";
 import type { Variable } from "./panels/variables_panel";
 import "./styles/name_card.css";
@@ -42,11 +42,10 @@ export async function cardOf(notebook: Notebook, asked: Asked): Promise<HTMLElem
   const variable = name === undefined ? undefined : await variableOf(notebook, name);
   const wantsHelp = asked.python && (asked.explicit || !variable || EXPLAINED.test(variable.type));
   const help = wantsHelp ? await helpOf(notebook, asked) : undefined;
-  const { order, cells } = notebook.store.now;
-  const writer = name === undefined ? undefined : (variable?.cell_id ?? writerOf(name, cellId, order, (id) => cells.get(id)?.writes ?? []));
+  const writer = name === undefined ? undefined : (variable?.cell_id ?? writerFor(notebook, cellId, name));
   if (!variable && !help && writer === undefined) return undefined;
   const card = { name: name ?? "", variable, help, writer };
-  if (asked.explicit) notebook.announcement.value = spoken(card, order);
+  if (asked.explicit) notebook.announcement.value = spoken(card, notebook.store.now.order);
   return drawn(notebook, card);
 }
 

@@ -8,7 +8,7 @@ import { Connection, type Frame, type Socket, type Timers } from "./connection";
 import { documentHash } from "./document_hash";
 import type { Draft } from "./draft";
 import { Drafts } from "./drafts";
-import type { Finding } from "./found";
+import type { Finding, Found } from "./found";
 import { type CellHandle, Focus, type Mode, type Stretch } from "./focus";
 import type { NotebookState } from "./fold";
 import { Outbox, type NewCommand } from "./outbox";
@@ -55,6 +55,7 @@ export class Notebook {
   readonly asksToRestart = signal(false);
   readonly panel = signal<PanelName | undefined>(undefined);
   readonly overlay = signal<OverlayName | undefined>(undefined);
+  readonly found = signal<Found | undefined>(undefined);
   /** Set while the find bar is open: what it was last asked for. */
   readonly finding = signal<Finding | undefined>(undefined);
   /** The name that the dialog for renaming begins with; empty: a person writes it. */

@@ -3,7 +3,7 @@
 import type { Notebook } from "./notebook";
 import type { SchemaNode } from "./panels/schema_panel";
 import type { Variable } from "./panels/variables_panel";
-import { contextAt, type SqlContext } from "./sql_context";
+import type { SqlContext } from "./sql_context";
 
 export interface Option {
   label: string;
@@ -11,8 +11,8 @@ export interface Option {
   apply?: string;
   detail?: string;
   type: "table" | "column" | "schema" | "variable";
-  /** Higher comes first among equals. */
-  boost?: number;
+  /** Higher comes first among equals; keywords have none. */
+  boost: number;
 }
 
 export interface Options {
@@ -65,12 +65,10 @@ function schemasOf(notebook: Notebook): Schemas {
   return found;
 }
 
-/** Undefined where nothing can be offered. `explicit`: a person asked by a key. */
-export async function completeSql(notebook: Notebook, cellId: string, sql: string, position: number, explicit: boolean): Promise<Options | undefined> {
-  const context = contextAt(sql, position);
+/** Undefined where nothing can be offered. */
+export async function completeSql(notebook: Notebook, cellId: string, context: SqlContext): Promise<Options | undefined> {
   const { from, kind, path } = context;
   if (kind === "none" || notebook.connection.state.peek() !== "live") return undefined;
-  if (!explicit && path.length === 0 && kind === "name" && position - from < 1) return undefined;
   const schemas = schemasOf(notebook);
   if (kind === "python") return { from, options: names(await schemas.variables(), () => true) };
   const connection = notebook.store.cell(cellId)?.peek().connection ?? "default";
@@ -99,8 +97,8 @@ async function outside(schemas: Schemas, connection: string, dialect: string, { 
     ...[...tables.values()].map((path) => columnsOf(schemas, connection, dialect, path)),
   ]);
   return distinct([
-    ...options(columns.flat(), "column", quote).map((option) => ({ ...option, boost: 2 })),
-    ...[...tables.keys(), ...ctes].map((label): Option => ({ label, type: "table", detail: "here", boost: 1 })),
+    ...options(columns.flat(), "column", quote).map((option) => ({ ...option, boost: 3 })),
+    ...[...tables.keys(), ...ctes].map((label): Option => ({ label, type: "table", detail: "here", boost: 2 })),
     ...options(own, "table", quote),
     ...names(variables, ({ type }) => FRAME.test(type)),
     ...options(roots.filter(({ kind }) => kind === "schema"), "schema", quote),
@@ -125,12 +123,13 @@ function options(nodes: readonly SchemaNode[], type: Option["type"], quote: stri
     label: name,
     type,
     detail: detail ?? kind,
+    boost: type === "schema" ? 1 : 2,
     ...(!PLAIN.test(name) && { apply: quote + name.replaceAll(quote, quote + quote) + quote }),
   }));
 }
 
 function names(variables: readonly Variable[], wanted: (variable: Variable) => boolean): Option[] {
-  return variables.filter((one) => wanted(one) && !one.name.includes(":")).map(({ name, type, shape }) => ({ label: name, type: "variable", detail: [type.split(".").at(-1), shape?.join(" × ")].filter(Boolean).join(" ") }));
+  return variables.filter((one) => wanted(one) && !one.name.includes(":")).map(({ name, type, shape }) => ({ label: name, type: "variable", boost: 2, detail: [type.split(".").at(-1), shape?.join(" × ")].filter(Boolean).join(" ") }));
 }
 
 function distinct(options: readonly Option[]): Option[] {

@@ -30,9 +30,9 @@ export function contextAt(sql: string, position: number): SqlContext {
   const start = plain.lastIndexOf(";", position - 1) + 1;
   const close = plain.indexOf(";", position);
   const end = close < 0 ? plain.length : close;
-  const statement = plain.slice(start, end);
   const found = BEFORE.exec(plain.slice(start, position))!;
   const from = position - found[2]!.length;
+  const statement = `${plain.slice(start, from)} ${plain.slice(position, end)}`; // the word itself names nothing yet
   const path = namesIn(found[1]!);
   return { from, path, kind: kindAt(sql, plain, from, position, path.length > 0), tables: tablesOf(statement), ctes: [...statement.matchAll(CTE)].map((one) => unquoted(one[1]!)) };
 }

@@ -36,6 +36,7 @@ it.each<[string, Record<string, string>]>([
   ["select | from orders as o join shop.items i on i.id = o.id where 1", { o: "orders", i: "shop.items" }],
   ["select | from a x, b, c as z order by 1", { x: "a", b: "b", z: "c" }],
   ['select | from "My Table" left join t using (k)', { "My Table": "My Table", t: "t" }],
+  ["select * from orders, fr| where 1", { orders: "orders" }],
   ["update t set | where 1", { t: "t" }],
   ["insert into s.t (|) select 1 from u", { t: "s.t", u: "u" }],
   ["select 1 from old; select | from now; select 1 from later", { now: "now" }],
