@@ -22,6 +22,7 @@ import { Mailbox } from "./widgets/mailbox";
 export type OverlayName = "palette" | "help" | "rename" | "person";
 export type PanelName = "outline" | "variables" | "graph" | "schema" | "messages";
 
+const INSPECT_PATIENCE = 2_000; // ms that a question waits for a running cell or another question
 const AT_REST = 300; // ms on a cell before others are told
 const DIVERGED_EVERY = 30_000; // ms between two reloads because of a differing hash
 
@@ -319,12 +320,22 @@ export class Notebook {
 
   /** Nothing runs and nothing is asked: there is never a queue of guesses behind a busy kernel. */
   private get isAtRest(): boolean {
-    return this.store.now.kernel.state === "idle" && this.connection.state.peek() === "live" && this.questions.waiting === 0;
+    return this.store.kernel.value.state === "idle" && this.connection.state.value === "live" && this.questions.waiting.value === 0;
   }
 
-  /** What the running kernel says of what stands at this place; as `complete`. */
-  inspect(cellId: string, code: string, cursor: number): Promise<Record<string, unknown> | undefined> {
-    return this.isAtRest ? this.ask({ type: "inspect", cellId, code, cursor }) : Promise.resolve(undefined);
+  /** True as soon as that is so; false when it does not come within `patience` ms. */
+  private rest(patience: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const stop = effect(() => {
+        if (this.isAtRest) resolve(true);
+      });
+      timers.after(patience, () => (stop(), resolve(false)));
+    });
+  }
+
+  /** What the running kernel says of what stands at this place, as `complete`; a moment of work is waited for. */
+  async inspect(cellId: string, code: string, cursor: number): Promise<Record<string, unknown> | undefined> {
+    return (await this.rest(INSPECT_PATIENCE)) ? this.ask({ type: "inspect", cellId, code, cursor }) : undefined;
   }
 
   /** Ask something that changes nothing; undefined when there is no answer to be had. */
