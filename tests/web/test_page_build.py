@@ -66,6 +66,6 @@ def test_the_first_editor_comes_within_its_bytes(hook: ModuleType) -> None:
     first = (hook.STATIC / "index.html").read_text()
     loaded = [path for path in assets.iterdir() if path.name in first or path.name.startswith("editor-")]
     assert {path.suffix for path in loaded} == {".js", ".css"}
-    assert len(loaded) == 6, "a chunk more is loaded at the start: count it here"
+    assert len(loaded) == 5, "a chunk more is loaded at the start: count it here"
     size = sum(len(gzip.compress(path.read_bytes(), 9)) for path in loaded)
     assert 100_000 < size <= FIRST_EDITOR_BUDGET

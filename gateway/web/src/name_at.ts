@@ -1,15 +1,16 @@
 /** The variable at a position of a cell's text, by its syntax tree. Part of the editor's chunk. */
 
-import { syntaxTree } from "@codemirror/language";
+import { ensureSyntaxTree, syntaxTree } from "@codemirror/language";
 import type { EditorState } from "@codemirror/state";
 
 import type { CellType } from "./protocol";
 
+const PATIENCE = 500; // ms to parse up to the position, if that was not done yet
 const NO_NAME = /Comment|String|Number/; // nodes of the SQL grammar that hold words
 
 /** Undefined on keywords, attributes, in strings and in comments. A position at either end of the name counts. */
 export function nameAt(state: EditorState, position: number, type: CellType): string | undefined {
-  const tree = syntaxTree(state);
+  const tree = ensureSyntaxTree(state, Math.min(position + 1, state.doc.length), PATIENCE) ?? syntaxTree(state);
   const sides = [tree.resolveInner(position, -1), tree.resolveInner(position, 1)];
   if (type === "python") {
     const node = sides.find(({ name }) => name === "VariableName");
