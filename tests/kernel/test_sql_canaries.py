@@ -3,11 +3,12 @@
 import logging
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
-from tailrace_kernel.sql import Connections
+from tailrace_kernel.sql import Connections, SqlStatementError
 from tailrace_protocol.errors import TailraceError
 from tests.postgres import Postgres
 
@@ -23,7 +24,7 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCa
         yield caplog
 
 
-def test_no_canary_anywhere(everything_logged: pytest.LogCaptureFixture, postgres: Postgres) -> None:
+def test_no_canary_anywhere(everything_logged: pytest.LogCaptureFixture, postgres: Postgres, tmp_path: Path) -> None:
     postgres.administer("DROP ROLE IF EXISTS canary_user")
     postgres.administer(f"CREATE ROLE canary_user LOGIN PASSWORD '{CANARY}'")
     url = postgres.url_with(user="canary_user", password=CANARY)
@@ -41,10 +42,21 @@ def test_no_canary_anywhere(everything_logged: pytest.LogCaptureFixture, postgre
         with pytest.raises(TailraceError) as refused:
             connections.configure("pg", wrong)
         seen += [repr(refused.value), str(refused.value.details), "".join(traceback.format_exception(refused.value))]
-    for sql in ("SELECT nope", "SELECT 1/0", f"SELECT '{CANARY}'::int"):
-        with pytest.raises(TailraceError) as failed:
-            connections.run(sql, "pg")
-        seen += [repr(failed.value), "".join(traceback.format_exception(failed.value))]
+    files = {
+        "lite": f"sqlite:///file:{tmp_path}/lite.db?mode=rwc&uri=true&secret={CANARY}",
+        "duck": f"duckdb:///{tmp_path}/file.duckdb?token={CANARY}",
+    }
+    seen += [repr(connections.configure(name, url)) for name, url in files.items()]
+    failing = {
+        "pg": f"SELECT '{CANARY}'::int",
+        "lite": f'SELECT 1 AS "{CANARY}" FROM "{CANARY}"',
+        "duck": f"SELECT '{CANARY}' +",
+    }
+    for name, echoed in failing.items():
+        for sql in ("SELECT nope", "SELECT * FROM nowhere", "SELEKT 1", echoed):
+            with pytest.raises(SqlStatementError) as failed:
+                connections.run(sql, name)
+            seen += [repr(failed.value), "".join(traceback.format_exception(failed.value))]
     result = connections.run("SELECT * FROM pg_stat_activity WHERE usename = 'canary_user'", "pg", result="activity")
     seen += [result.text, result.html]
     command_lines = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]

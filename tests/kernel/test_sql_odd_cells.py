@@ -135,7 +135,7 @@ OWN = [
     ),
     (
         "default",
-        "SELECT TIMESTAMPTZ '2026-01-01 00:00+05' AS a, INTERVAL 36 HOUR AS b",
+        "SELECT TIMESTAMPTZ '2026-01-01 00:00:00+05' AS a, INTERVAL 36 HOUR AS b",
         [[pd.Timestamp("2025-12-31 19:00", tz="UTC"), pd.Timedelta(hours=36)]],
     ),
     (

@@ -23,11 +23,13 @@ from tailrace_kernel.sql.grid import Budget, from_batches
 from tailrace_kernel.sql.made import Made, Maker, Thing
 from tailrace_kernel.sql.schema import SchemaNode
 from tailrace_kernel.sql.schema_cache import SchemaCache
+from tailrace_kernel.sql.secrets import Secrets
 from tailrace_kernel.sql.values import plain
 from tailrace_kernel.sql_statements import Statement
 
 logger = logging.getLogger(__name__)
 
+NO_SECRETS = Secrets.of("")
 BATCH = 2048 * 16  # rows of one Arrow batch
 ARROW = (pa.Table, pa.RecordBatch, pa.RecordBatchReader, pads.Dataset)
 
@@ -53,8 +55,11 @@ class DuckDBEngine:
     dialect = sqlglot_dialect = driver = "duckdb"
     paramstyle = "dollar"
 
-    def __init__(self, connection: Any, *, read_only: bool, path: str | None = None) -> None:
+    def __init__(
+        self, connection: Any, *, read_only: bool, path: str | None = None, secrets: Secrets = NO_SECRETS
+    ) -> None:
         self._connection = connection
+        self._secrets = secrets
         self.path = path  # of a database file
         self._open = threading.Lock()  # held while the file is open for writing, and so not for reading
         self.read_only = read_only
@@ -71,11 +76,11 @@ class DuckDBEngine:
         return cls(duckdb.connect(":memory:"), read_only=False)
 
     @classmethod
-    def at(cls, path: str, *, read_only: bool) -> "DuckDBEngine":
+    def at(cls, path: str, *, read_only: bool, secrets: Secrets = NO_SECRETS) -> "DuckDBEngine":
         """A database file. Raises what DuckDB raises; the file is locked for other processes."""
         if path in {"", ":memory:"}:
-            return cls(duckdb.connect(":memory:"), read_only=read_only)
-        return cls(duckdb.connect(path, read_only=read_only), read_only=read_only, path=path)
+            return cls(duckdb.connect(":memory:"), read_only=read_only, secrets=secrets)
+        return cls(duckdb.connect(path, read_only=read_only), read_only=read_only, path=path, secrets=secrets)
 
     @contextmanager
     def writable(self) -> Iterator["DuckDBEngine"]:
@@ -83,12 +88,12 @@ class DuckDBEngine:
         if not self.read_only:
             yield self
         elif self.path is None:
-            yield DuckDBEngine(self._connection, read_only=False)
+            yield DuckDBEngine(self._connection, read_only=False, secrets=self._secrets)
         else:
             with self._open:
                 self._close()
                 try:
-                    other = DuckDBEngine.at(self.path, read_only=False)
+                    other = DuckDBEngine.at(self.path, read_only=False, secrets=self._secrets)
                     try:
                         yield other
                     finally:
@@ -137,7 +142,7 @@ class DuckDBEngine:
         return plain(value, source)
 
     def error_text(self, error: BaseException) -> str:
-        return clean_text(error)
+        return self._secrets.scrub(clean_text(error))
 
     def error_line(self, error: BaseException) -> int | None:
         return line_in(str(error))

@@ -64,7 +64,7 @@ def open_engine(reference: str, *, read_only: bool, connect_timeout: float) -> O
 
     def connect() -> Engine:
         if url.get_backend_name() == "duckdb":
-            return DuckDBEngine.at(url.database or ":memory:", read_only=read_only)
+            return DuckDBEngine.at(url.database or ":memory:", read_only=read_only, secrets=secrets)
         return SQLAlchemyEngine.connect(url, secrets, read_only=read_only, connect_timeout=connect_timeout)
 
     try:
