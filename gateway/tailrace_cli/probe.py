@@ -20,7 +20,7 @@ from tailrace_gateway.config import default_runtime_dir
 from tailrace_protocol.errors import ErrorCode
 from tailrace_protocol.objects import CellMode, CellType, RunMode
 
-PLAIN = frozenset({"register", "remove", "plan", "db", "graph", "vars", "interrupt"})
+PLAIN = frozenset({"register", "remove", "plan", "db", "graph", "vars", "interrupt", "request"})
 ANSWER_SECONDS = 10.0  # for requests that run no user code
 
 
@@ -80,6 +80,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("ping", help="is the kernel there?", parents=[shared])
     interrupt = actions.add_parser("interrupt", help="stop what runs", parents=[shared])
     interrupt.add_argument("run_id", nargs="?", metavar="RUN", help="only if this run is still on")
+    request = actions.add_parser("request", help="any request of the kernel's control channel", parents=[shared])
+    request.add_argument("kind", metavar="TYPE", help="its message type, such as reorder_cells_request")
+    request.add_argument(
+        "content", nargs="?", default="{}", metavar="JSON", help="an object, or - to read it from stdin"
+    )
 
 
 def _add_shared(parser: argparse.ArgumentParser) -> None:
@@ -130,8 +135,22 @@ def _request(chosen: argparse.Namespace) -> tuple[str, dict[str, Any]]:
             return "variables_request", {"names": chosen.names} if chosen.names else {}
         case "interrupt":
             return "interrupt_request", {"run_id": chosen.run_id} if chosen.run_id else {}
+        case "request":
+            return chosen.kind, _content(chosen.kind, chosen.content)
         case _:
             return f"{chosen.action}_request", {}
+
+
+def _content(kind: str, text: str) -> dict[str, Any]:
+    try:
+        content = json.loads(sys.stdin.read() if text == "-" else text)
+    except json.JSONDecodeError as error:
+        raise RefusedError(f"The content of a request is an object in JSON; this is none: {error}.") from None
+    if not isinstance(content, dict):
+        raise RefusedError('The content of a request is an object in JSON, such as \'{"cell_ids": ["a"]}\'.')
+    if kind == "configure_db_request" and isinstance(content.get("url"), str) and text != "-":
+        content["url"] = database_url(content["url"])  # everybody can read what stands on a command line
+    return content
 
 
 def _cell(chosen: argparse.Namespace) -> dict[str, Any]:
@@ -227,7 +246,7 @@ def newest_connection_file() -> Path:
 def _patience(chosen: argparse.Namespace) -> float | None:
     """Seconds to wait: readers that a removal runs again take their time, a database its connect timeout."""
     match chosen.action:
-        case "remove":
+        case "remove" | "request":
             return None
         case "db":
             return float(chosen.connect_timeout) + ANSWER_SECONDS

@@ -49,7 +49,7 @@ def test_the_probes_actions_are_on_the_page() -> None:
     [actions] = [action for action in parser_of("probe")._actions if isinstance(action, argparse._SubParsersAction)]
     part = SPEC[SPEC.index("# C. Command line") :]
     assert {action for action in actions.choices if f"`{action}" not in part} == set()
-    assert len(actions.choices) == 11
+    assert len(actions.choices) == 12
 
 
 def test_every_address_of_the_gateway_is_on_the_page(tmp_path: Path) -> None:

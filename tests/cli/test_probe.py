@@ -12,6 +12,7 @@ from tailrace_cli.main import main
 from tailrace_cli.probe_client import ConnectionFile, Message, ProbeClient
 from tailrace_cli.refusal import RefusedError
 from tailrace_cli.source import read_cells
+from tailrace_protocol.kernel_messages import REQUESTS
 from tests.cli.invocation import ROOT, refused, tailrace
 
 
@@ -87,6 +88,58 @@ def test_cells_are_placed_as_asked(connection_file: Path, capsys: pytest.Capture
     ask("register", "middle", "4", "--after", "a")
     ask("register", "second", "5", "--index", "1")
     assert ask("graph")["order"] == ["first", "second", "a", "middle", "b"]
+
+
+ASKED: dict[str, dict[str, Any]] = {
+    "attach_request": {"client": "probe"},
+    "register_cells_request": {"cells": [{"cell_id": "a", "code": "x = 1"}, {"cell_id": "b", "code": "y = x + 1"}]},
+    "register_cell_request": {"cell_id": "frame", "cell_type": "sql", "code": "select 1 as n", "result": "frame"},
+    "reorder_cells_request": {"cell_ids": ["frame", "a", "b"]},
+    "settings_request": {"lazy": False},
+    "configure_db_request": {"name": "default", "url": None},
+    "execute_cells_request": {"cell_ids": [], "mode": "all"},
+    "graph_request": {},
+    "plan_request": {"cell_ids": ["a"]},
+    "variables_request": {},
+    "schema_request": {"connection": "default", "path": []},
+    "table_page_request": {"cell_id": "frame", "output": 0, "offset": 0, "limit": 10},
+    "export_table_request": {"cell_id": "frame", "format": "csv"},
+    "replay_request": {"epoch": "another", "since": 0, "limit": 10},
+    "remove_cell_request": {"cell_id": "b"},
+}  # in the order in which they are asked
+
+
+@pytest.mark.parametrize("encoding", ["--json", "--msgpack"])
+def test_every_request_of_the_kernel_can_be_made(
+    connection_file: Path, capsys: pytest.CaptureFixture[str], encoding: str
+) -> None:
+    assert ASKED.keys() == REQUESTS.keys()
+    ask = Probe(connection_file, capsys, encoding)
+    said = {kind: ask("request", kind, json.dumps(content)) for kind, content in ASKED.items()}
+    assert said["reorder_cells_request"]["order"] == ["frame", "a", "b"]
+    assert len(said["execute_cells_request"]["executed"]) == 3
+    assert said["plan_request"]["order"] == ["a", "b"]
+    assert [each["name"] for each in said["variables_request"]["variables"]] == ["frame", "x", "y"]
+    assert said["table_page_request"]["rows"] == [[1]]
+    assert said["replay_request"]["complete"] is False
+    assert said["remove_cell_request"]["removed_names"] == ["y"]
+    assert "unknown_request" in ask("request", "no_such_request", code=2)
+
+
+def test_a_password_in_the_content_on_the_command_line_is_refused(
+    connection_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = json.dumps({"name": "default", "url": "postgresql://me:hunter2@localhost/x"})
+    said = Probe(connection_file, capsys)("request", "configure_db_request", content, code=2)
+    assert "hunter2" not in said
+    assert "env:NAME" in said
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "5"])
+def test_a_content_that_is_no_object_is_refused_before_anybody_is_asked(
+    connection_file: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    assert "object in JSON" in Probe(connection_file, capsys)("request", "graph_request", content, code=2)
 
 
 @pytest.mark.parametrize("name", ["weather.py", "stocks_sql.py"])

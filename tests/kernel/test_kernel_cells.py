@@ -66,6 +66,40 @@ def test_widgets_speak_from_a_cascaded_cell_and_are_answered(peer: Peer) -> None
     peer.until(lambda message: message["type"] == "stream" and "42" in message["content"]["text"], "the answer")
 
 
+WIDGET = """
+from ipywidgets import IntSlider
+slider = IntSlider(value=start, max=100)
+slider.observe(lambda change: print('moved to', change['new']), 'value')
+slider
+"""
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def test_a_real_slider_of_a_cascaded_cell_is_moved_read_and_closed(peer: Peer) -> None:
+    """What JupyterLab's widget manager says and hears (jupyter-widgets protocol 2)."""
+    peer.register("a", "start = 7")
+    peer.register("b", WIDGET)
+    peer.register("c", "half = slider.value / 2")
+    peer.run("a")
+    shown = next(data for kind, data in outputs(peer.last, "b") if kind == "execute_result")
+    opened = {each["content"]["comm_id"]: each for each in peer.last if each["type"] == "comm_open"}
+    model = shown[VIEW]["model_id"]
+    state = opened[model]["content"]["data"]["state"]
+    assert (state["_model_name"], state["value"], cell_of(opened[model])) == ("IntSliderModel", 7, "b")
+    assert opened[model]["metadata"]["version"].startswith("2.")
+    peer.send("comm_msg", {"comm_id": model, "data": {"method": "update", "state": {"value": 42}}}, "shell")
+    heard = peer.until(lambda each: each["type"] == "stream" and "moved" in each["content"]["text"], "the move")
+    assert heard["content"]["text"] == "moved to 42\n"
+    assert peer.ask("comm_info_request", {}, "shell")["comms"].keys() >= opened.keys()
+    peer.run("c", mode="single")
+    (half,) = peer.ask("variables_request", {"names": ["half"]})["variables"]
+    assert half["preview"] == "21.0"
+    peer.register("d", "slider.close()")
+    peer.run("d")
+    closed = [each["content"]["comm_id"] for each in peer.last if each["type"] == "comm_close"]
+    assert closed == [model]
+
+
 def test_input_is_refused_in_a_cascaded_cell_with_a_reason(peer: Peer) -> None:
     peer.register("a", "start = 1")
     peer.register("b", "input(str(start))")
