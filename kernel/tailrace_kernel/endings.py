@@ -100,10 +100,12 @@ class Endings:
         state = self._state
         kept = {name: record.generation_of(name) for name in finished.kept} if finished.kept else {}
         record.generation += 1
-        record.kept, record.missed = kept, frozenset()
         if state.forks:
             for name in record.given:
                 state.forks.pop((name, record.id), None)
+            for version in record.copied & state.forks.keys():
+                state.forks[version].discard(record.id)
+        record.kept, record.missed, record.copied = kept, frozenset(), frozenset()
         return state.freshness.renew(record) if record.spent else []
 
     def _show_names(
@@ -141,9 +143,9 @@ class Endings:
         if finished.found:
             direct |= self._overwritten(cell, finished.found)
         record.direct = direct
-        for name in finished.copied:
-            if name in sources:
-                state.forks.setdefault((name, sources[name]), set()).add(cell)
+        record.copied = frozenset((name, sources[name]) for name in finished.copied if name in sources)
+        for version in record.copied:
+            state.forks.setdefault(version, set()).add(cell)
         spent = set(direct)
         # Of a table only the newest version is there: who writes it spends all others.
         writers = state.graph.writers
@@ -205,9 +207,23 @@ class Endings:
         if found and record.unbound:
             record.unbound, record.passed = record.unbound - found.keys(), record.passed - found.keys()
         if names or before:
+            self._give_back(record, before - names)
             record.given = record.given | names
             self._read_as_learned(record)
         return touched
+
+    def _give_back(self, record: Record, names: frozenset[str]) -> None:
+        """It shares these names no more and left them alone: what they show is the version of the writer above."""
+        state, cell = self._state, record.id
+        given_back = names - state.graph.writes[cell]
+        if not given_back:
+            return
+        record.given, record.unbound = record.given - given_back, record.unbound - given_back
+        for name in given_back:
+            owner = state.freshness.provider(cell, name)
+            if state.shown.by.get(name) == cell and owner is not None:
+                state.shown.by[name] = owner
+            state.shown.unsettle((name,))
 
     def _read_as_learned(self, record: Record) -> None:
         """What the cell read includes the names it changes through sharing, and what their functions read."""
@@ -226,9 +242,11 @@ class Endings:
             recalled |= state.forks.pop(version, set())
         if recalled:
             recalled = (recalled & state.records.keys()) - {running.record.id}
+            unedited = [c for c in recalled if state.records[c].ran_code == state.records[c].code]
             for cell in recalled:
                 state.records[cell].ran_code = None
             changed = changed + [c for c in state.freshness.update(recalled) if c not in changed]
+            recalled = set(unedited)
         if follow:
             if recalled:
                 self._gather.again(recalled, entry, KernelReason(code="made_again", from_cells=(running.record.id,)))

@@ -24,6 +24,12 @@ class Gather:
                 self._add(cell, [run], reason, named=True, root=follow, follow=follow)
         self._grow()
 
+    def make_again(self, run: Run, cells: Iterable[str], reason: KernelReason) -> None:
+        """Owners of spent versions."""
+        for cell in cells:
+            self._add(cell, [run], reason, must=True, follow=True)
+        self._grow()
+
     def pull(self, cell: str, name: str, reader: str, entry: Entry) -> KernelReason | None:
         """Have `reader`'s writer `cell` run first; returns the reason if it may not."""
         state = self._state

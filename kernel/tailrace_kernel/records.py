@@ -21,6 +21,7 @@ class Record:
         "analysis",
         "cell_type",
         "code",
+        "copied",
         "direct",
         "execution_count",
         "fresh",
@@ -75,6 +76,7 @@ class Record:
         self.seconds: float | None = None
         self.execution_count: int | None = None
         self.direct: frozenset[tuple[str, str]] = NO_VERSIONS  # versions whose object it was handed to change
+        self.copied: frozenset[tuple[str, str]] = frozenset()  # versions of whose object it got a copy
         self.spends: frozenset[tuple[str, str]] = NO_VERSIONS  # versions it spent
         self.latest: frozenset[tuple[str, str]] = NO_VERSIONS  # those of them that the last run spent
         self.spent: dict[str, set[str]] = {}  # its own versions that are spent → by which cells, "" = let go

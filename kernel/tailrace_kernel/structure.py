@@ -206,20 +206,24 @@ class Structure:
         """Direct readers that had run, and owners of versions that are needed now and spent: those are made again."""
         state = self._state
         asked = [r for r in readers if state.records[r].unasked is None and not state.off(r)]
-        asked += [w for w in owners if state.records[w].unasked is None and not state.off(w) and w not in asked]
         asked = [c for c in asked if c not in state.graph.blocked]
-        if not asked:
+        again = [w for w in owners if state.records[w].unasked is None and not state.off(w) and w not in asked]
+        again = [c for c in again if c not in state.graph.blocked]
+        if not asked and not again:
             return
         run_id = stimulus.run_id or f"removed-{stimulus.cell_id}-{state.graph_version}"
         why = KernelReason(code="removed_upstream", request=run_id, from_cells=(stimulus.cell_id,))
-        start(state, self._gather, Run(run_id, "reactive", tuple(asked)), why)
+        start(state, self._gather, Run(run_id, "reactive", tuple(asked + again)), why, tuple(again))
 
 
-def start(state: State, gather: Gather, run: Run, reason: KernelReason) -> None:
-    """Let a run's cells join the pending set and announce it."""
+def start(state: State, gather: Gather, run: Run, reason: KernelReason, again: tuple[str, ...] = ()) -> None:
+    """Let a run's cells join the pending set and announce it; of `again` only descendants that were fresh follow."""
     here = len(state.events)
     state.agenda.runs[run.id] = run
-    gather.name(run, run.cells, reason=reason, follow=run.mode != "single" and not state.lazy)
+    named = tuple(cell for cell in run.cells if cell not in again) if again else run.cells
+    gather.name(run, named, reason=reason, follow=run.mode != "single" and not state.lazy)
+    if again:
+        gather.make_again(run, again, reason)
     plan = tuple(state.graph.ranked(run.waiting))
     known = [state.records[cell].seconds for cell in plan]
     expected = sum(s for s in known if s is not None) if plan and None not in known else None

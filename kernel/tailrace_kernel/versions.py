@@ -6,7 +6,7 @@ returned as garbage: the caller drops it outside its lock, because dropping a la
 
 import os
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 from tailrace_kernel.equality import Equality
 from tailrace_kernel.facts import NOTHING
@@ -38,6 +38,18 @@ class Prepared:
         self.prints: dict[int, object] = {}  # their fingerprints before the run
 
 
+class Seen(NamedTuple):
+    """The part of `CellFinished` that takes a look at objects: names and versions, no objects."""
+
+    copied: frozenset[str] = NOTHING
+    touched: frozenset[str] = NOTHING
+    shared: frozenset[Version] = NO_VERSIONS
+    rebound: frozenset[Version] = NO_VERSIONS
+    kept: frozenset[str] = NOTHING
+    found: frozenset[str] = NOTHING
+
+
+UNSEEN = Seen()
 UNPREPARED = Prepared()
 UNTOUCHED = object()  # stands for a name while a cell runs that does not read it, to see whether the cell unbinds it
 
@@ -89,7 +101,7 @@ class Namespace:
     ) -> tuple[CellFinished, Garbage]:
         """Take what the cell wrote. Call just after its code ran; pass the result to `Scheduler.step`."""
         prepared, self._prepared = self._prepared, UNPREPARED
-        user, garbage = self.user, []
+        user, garbage = self.user, list[Any]()
         unbound = NOTHING
         deleted = frozenset(name for name in execute.caught if name not in user)
         for name in execute.caught:
@@ -99,31 +111,17 @@ class Namespace:
             for name in execute.writes:
                 if name not in user and not is_table(name):
                     unbound |= {name}
-        shared = rebound = NO_VERSIONS
-        if prepared is not UNPREPARED:  # looked at before a failure takes the names away
-            shared = prepared.shared | self._attached(execute, prepared)
-            rebound = self._rebound(execute, prepared, shared) if shared else NO_VERSIONS
+        if not execute.cutoff:
+            self._alone.discard(execute.cell_id)
+        plain = prepared is UNPREPARED and not execute.cutoff
+        seen = UNSEEN if plain else self._see(execute, outcome, prepared, garbage)
+        del prepared  # what it holds would look as if somebody kept an original
         if outcome != "success" and self.rules.failure_removes:
-            garbage = [user.pop(name) for name in execute.writes if name in user]
-        recalled = self._recalled(execute, garbage) if self._originals else frozenset()
+            garbage += [user.pop(name) for name in execute.writes if name in user]
+        recalled = self._recalled(execute, garbage) if self._originals else NO_VERSIONS
         stored = execute.analysis.stored
         if stored and outcome == "error" and not execute.analysis.lasting:
             stored = NOTHING  # rolled back
-        if prepared is UNPREPARED and self._total <= self.budget and not (execute.cutoff or stored):
-            self._alone.discard(execute.cell_id)
-            return (
-                CellFinished(
-                    cell_id=execute.cell_id,
-                    outcome=outcome,
-                    seconds=seconds,
-                    execution_count=execution_count,
-                    unbound=unbound,
-                    deleted=deleted,
-                    recalled=recalled,
-                ),
-                garbage,
-            )
-        kept = self._kept(execute, prepared, garbage) if outcome == "success" else NOTHING
         excess = max(0, self._total - self.budget)
         return (
             CellFinished(
@@ -133,17 +131,30 @@ class Namespace:
                 execution_count=execution_count,
                 unbound=unbound,
                 deleted=deleted,
-                kept=kept,
-                copied=prepared.copied,
-                touched=frozenset(prepared.touched) | stored,
-                shared=shared,
-                rebound=rebound,
-                found=self._found(execute, prepared) if outcome == "success" else NOTHING,
+                kept=seen.kept,
+                copied=seen.copied,
+                touched=seen.touched | stored if stored else seen.touched,
+                shared=seen.shared,
+                rebound=seen.rebound,
+                found=seen.found,
                 excess=excess,
                 held=self.removable() if excess else (),
                 recalled=recalled,
             ),
             garbage,
+        )
+
+    def _see(self, execute: Execute, outcome: Outcome, prepared: Prepared, garbage: Garbage) -> Seen:
+        """What the run did to objects; looked at before a failure takes its names away."""
+        shared = prepared.shared | self._attached(execute, prepared)
+        ok = outcome == "success"
+        return Seen(
+            copied=prepared.copied,
+            touched=frozenset(prepared.touched),
+            shared=shared,
+            rebound=self._rebound(execute, prepared, shared) if shared else NO_VERSIONS,
+            kept=self._kept(execute, prepared, garbage) if ok else NOTHING,
+            found=self._found(execute, prepared) if ok else NOTHING,
         )
 
     def removable(self) -> tuple[tuple[Version, int], ...]:

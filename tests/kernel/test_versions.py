@@ -61,6 +61,48 @@ def test_a_failing_cell_that_changes_a_part_it_attached_spends_the_version() -> 
     assert (nb.value("x"), nb.value("y")) == ([1], [3])
 
 
+def test_a_change_that_reads_something_else_recalls_no_copy_of_it() -> None:
+    nb = notebook("x = [1]", "out = []", "out.append(len(x))", "x.append(2)")
+    assert nb.run("c") == ["c"]
+    nb = notebook("x = [1]", "exec('n = len(x)')", "x.append(2)")
+    assert nb.run("b") == ["b"]
+
+
+def test_a_cell_that_works_on_no_copy_any_more_is_not_recalled() -> None:
+    nb = notebook("x = [1]", "z = 0", "x.append(2)", "k = 0")
+    nb.put("c", "n = 1")
+    nb.run("c")
+    nb.put("b", "y = x")
+    assert nb.run("b") == ["b"]
+    assert nb.statuses()["c"] == "success"
+
+
+def test_a_recalled_cell_does_not_run_a_text_that_never_ran() -> None:
+    nb = notebook("x = [1]", "y = 0", "x.append(2)")
+    nb.put("c", "z = [0]")
+    nb.put("b", "y = x")
+    assert nb.run("b") == ["b"]
+    assert nb.status("c") == "stale"
+
+
+def test_a_name_that_is_shared_no_more_goes_back_to_its_writer() -> None:
+    nb = notebook("z = [1]", "y = z", "y.append(2)")
+    nb.put("b", "y = [5]")
+    nb.run(mode="stale")
+    assert nb.scheduler.owner("z") == "a"
+    nb.put("d", "z.append(3)")
+    nb.run("d")
+    assert nb.run("d") == ["d"], "on a copy: nobody else holds it"
+    assert nb.value("z") == [1, 3]
+
+
+def test_a_deleted_change_brings_no_cell_that_was_stale_for_another_reason() -> None:
+    nb = notebook("n = 0", "p = n", "class K: pass\nm = 1", "print(m, p)", "K.v = 4")
+    nb.run("a", mode="single")
+    assert nb.remove("e") == ["c"]
+    assert (nb.status("b"), nb.status("d")) == ("stale", "stale")
+
+
 def test_a_name_stays_until_the_cell_that_shall_write_it_runs() -> None:
     nb = notebook("x = 1", "y = 2")
     nb.put("b", "x = 3")
