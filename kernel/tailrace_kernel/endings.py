@@ -5,7 +5,7 @@ from tailrace_kernel.facts import NOTHING
 from tailrace_kernel.gather import Gather
 from tailrace_kernel.reach import is_table
 from tailrace_kernel.records import Record
-from tailrace_kernel.state import Running, State
+from tailrace_kernel.state import Running, State, writers_of
 from tailrace_kernel.stimuli import CellFinished, UpstreamFailed, VariablesChanged
 from tailrace_kernel.surveys import Survey
 from tailrace_protocol.kernel_messages import KernelReason
@@ -230,8 +230,11 @@ class Endings:
         state = self._state
         reads, bound = state.graph.reads[record.id], state.graph.bound[record.id]
         new = {name: writers for name, writers in bound.items() if name not in record.inputs}
+        consulted = writers_of(record)
         record.inputs = {n: i for n, i in record.inputs.items() if n in reads} | state.freshness.inputs(new)
         record.late_inputs = state.freshness.inputs(state.graph.later[record.id])
+        for writer in consulted - writers_of(record):
+            state.then.get(writer, {}).pop(record.id, None)
 
     def _follow(self, running: Running, finished: CellFinished, changed: list[str]) -> None:
         """What this run made stale joins the runs it was part of."""

@@ -1,6 +1,7 @@
 """What a request would run, found without running anything and without changing the machine."""
 
 from tailrace_kernel.agenda import Agenda, Entry, Run
+from tailrace_kernel.facts import NOTHING
 from tailrace_kernel.gather import Gather
 from tailrace_kernel.state import State
 from tailrace_kernel.stimuli import Plan
@@ -32,18 +33,31 @@ class Trial(State):
 
 
 class TrialGather(Gather):
+    def __init__(self, state: State) -> None:
+        super().__init__(state)
+        self.refused: set[str] = set()  # cells that need what may not run
+
     def hold(self, *_args: object) -> None:
         return
+
+    def pull(self, cell: str, name: str, reader: str, entry: Entry) -> KernelReason | None:
+        refusal = super().pull(cell, name, reader, entry)
+        if refusal is not None and name not in self._state.graph.possible.get(reader, NOTHING):
+            self.refused.add(reader)
+        return refusal
 
 
 def plan_of(state: State, named: tuple[str, ...], mode: RunMode) -> Plan:
     trial = Trial(state)
     run = Run("plan", mode, named)
     follow = mode != "single" and not state.lazy
-    TrialGather(trial).name(run, named, reason=KernelReason(code="requested"), follow=follow)
+    gather = TrialGather(trial)
+    gather.name(run, named, reason=KernelReason(code="requested"), follow=follow)
     entries = trial.agenda.entries
     graph = state.graph
     order = tuple(graph.ranked(entries.keys() - graph.blocked if graph.blocked else entries))
+    if gather.refused:
+        order = able(state, order, gather.refused)
     records = state.records
     seconds = {cell: took for cell in order if (took := records[cell].seconds) is not None}
     again = tuple(cell for cell in order if entries[cell].reason.code == "made_again")
@@ -56,6 +70,30 @@ def plan_of(state: State, named: tuple[str, ...], mode: RunMode) -> Plan:
         made_again=again,
         made_again_seconds=total(again, seconds),
     )
+
+
+def able(state: State, order: tuple[str, ...], refused: set[str]) -> tuple[str, ...]:
+    """Without the refused cells and those that need one of them, having no version of it to go on with."""
+    stuck: set[str] = set()
+    for cell in order:
+        if cell in refused or any(needed(state, cell, name) in stuck for name in state.graph.bound[cell]):
+            stuck.add(cell)
+    return tuple(cell for cell in order if cell not in stuck)
+
+
+def needed(state: State, cell: str, name: str) -> str | None:
+    """The writer that must run before `cell` can have this name."""
+    if name in state.graph.possible.get(cell, NOTHING):
+        return None
+    for writer in state.graph.bound[cell][name]:
+        record = state.records[writer]
+        if not record.gives(name):
+            return writer if record.own_stale else None
+        if name in record.spent:
+            return writer
+        if name not in record.passed:
+            return None
+    return None
 
 
 def total(cells: tuple[str, ...], seconds: dict[str, float]) -> float | None:

@@ -228,7 +228,7 @@ class State:
 
     def forget_readers(self, record: Record) -> None:
         """The cell runs anew: what it read at its last run no longer counts."""
-        for writer in {w for c in (*record.inputs.values(), *record.late_inputs.values()) for w, _ in c}:
+        for writer in writers_of(record):
             readers = self.then.get(writer)
             if readers is not None:
                 readers.pop(record.id, None)
@@ -265,6 +265,11 @@ class State:
 def reads_from(record: Record, writer: str) -> bool:
     """Whether the last run of the cell consulted this writer."""
     return any(w == writer for c in (*record.inputs.values(), *record.late_inputs.values()) for w, _ in c)
+
+
+def writers_of(record: Record) -> set[str]:
+    """All that the last run of the cell consulted."""
+    return {w for c in (*record.inputs.values(), *record.late_inputs.values()) for w, _ in c}
 
 
 def spenders(record: Record) -> tuple[str, ...]:

@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import io
 import os
 import random
 import sys
@@ -13,131 +12,19 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
-from types import FunctionType, ModuleType
-from typing import Any
 
 from tailrace_kernel.rules import Rules
 from tailrace_kernel.sharing import immutable
 from tailrace_kernel.stimuli import VersionsEvicted
-from tests.kernel.dataflow import Notebook, compiled
+from tailrace_protocol.objects import RunMode
+from tests.kernel.dataflow import Notebook
+from tests.kernel.foretold import Foretold
+from tests.kernel.plain_script import pictures, script, sharing
+from tests.kernel.random_texts import Texts
 
-NUMBERS, LISTS, FUNCTIONS = ("n", "m", "k"), ("u", "v", "w"), ("f", "g", "h")
-OPENING = (
-    "n = {d}",
-    "m = {d}",
-    "k = {d}",
-    "u = [{d}]",
-    "v = [{d}, {d}]",
-    "w = []",
-    "def f(): return n",
-    "def g(): return len(u)",
-    "h = lambda: 2",
-    "import math as lib",
-    "i = 0",
-    "box = {{'in': [{d}]}}",
-    "class Thing:\n    size = 1\n    def grow(self): return n + self.size",
-    "t = Thing()",
-    "s = iter([1, 2, 3])",
-)
-VALUES = (
-    "{a} = {d}",
-    "{a} = {b} + {d}",
-    "{a} = {a} * 2 % 11",
-    "{a} += {d}",
-    "{a} = len({x}) + {b}",
-    "{a} = sum({x}) % 5",
-    "{x} = [{d}, {a}]",
-    "{x} = [q + 1 for q in {y}]",
-    "{x} = {x} + [{a}]",
-    "{x} = sorted({y})",
-    "{x} = {y} = [{d}]",
-    "print({a})",
-    "print({x}, len({y}))",
-    "print(box)",
-)
-SHARED = (
-    "{x} = {y}",
-    "{x}, {y} = {y}, {x}",
-    "box['in'] = {x}",
-    "{x} = box['in']",
-    "box = {{'in': {x}}}",
-    "s = iter({x})",
-    "t.size = {x}",
-    "{x} = t.size if isinstance(t.size, list) else [{d}]",
-)
-CHANGES = (
-    "{x}.append({d})",
-    "{x}.append({a})",
-    "{x} += [{d}]",
-    "{x}[:1] = [{a}]",
-    "{x}.sort()",
-    "{x}.clear()",
-    "{x}.insert(0, {d}); {a} = {x}[0]",
-    "box['in'].append({d})",
-    "box['k'] = {a}",
-    "{a} = next(s, {d})",
-    "t.size = {a}",
-    "Thing.size = {d}",
-    "for e in {x}[:2]: {y}.append(e)",
-    "if {a} > 1: {x}.append({d})",
-    "while len({x}) < 2: {x}.append({a})",
-)
-CODE = (
-    "def {f}(): return {a} + {d}",
-    "def {f}(): return {g}() if {a} > 50 else {b}",
-    "def {f}():\n    {x}.append({a})\n    return len({x})",
-    "def {f}():\n    global {a}\n    {a} += 1\n    return {a}",
-    "def {f}():\n    def inner(): return {a}\n    return inner",
-    "{f} = lambda: {a} - 1",
-    "{g} = {f}",
-    "{a} = {f}() if not callable({f}()) else {d}",
-    "{f}()",
-    "class Thing:\n    size = {a}\n    def grow(self): return {b}",
-    "t = Thing()",
-    "{a} = t.grow() if isinstance(t.size, int) else {d}",
-)
-PATHS = (
-    "if {a} > {d}: {b} = {d}",
-    "if {a} % 2: {x} = [{d}]",
-    "for i in range({a} % 3): pass",
-    "for i in {x}: {a} = i",
-    "i = {d}",
-    "{a} = i if isinstance(i, int) else 0",
-    "try:\n    {a}\nexcept NameError:\n    {a} = {d}",
-    "del {a}",
-    "{a} = {d}\ndel {a}",
-    "{a} = {d}\nif {b} > 7: raise ValueError('too much')",
-    "import json as lib",
-    "{a} = len(lib.__name__)",
-)
 ACTS = (
     *("edit", "editrun", "editrun", "editrun", "insert", "insert", "move"),
     *("delete", "rerun", "rerun", "single", "stale", "undo"),
-)
-FRAMES = (
-    "df = pd.DataFrame({{'p': [1, 2, {d}]}})",
-    "df['c'] = df['p'] * {d}",
-    "df = df[df['p'] > 0]",
-    "col = df['p']",
-    "df2 = df",
-    "df2['z'] = {d}",
-    "df.loc[0, 'p'] = {d}",
-    "print(df.shape, list(df.columns))",
-    "arr = np.arange({d} + 2)",
-    "arr[0] = {d}",
-    "arr += 1",
-    "arr2 = arr",
-    "part = arr[:2].copy()",
-    "print(int(arr.sum()))",
-    "df.insert(0, 'q', {d}, allow_duplicates=True)",
-    "total = int(df['p'].sum())",
-)
-FRAMES_OPENING = (
-    "import pandas as pd",
-    "import numpy as np",
-    "df = pd.DataFrame({{'p': [{d}, 5]}})",
-    "arr = np.arange(4)",
-    "df2 = df.copy()",
 )
 
 
@@ -156,72 +43,6 @@ class ViolationError(AssertionError):
     """The law, or a promise beside it, is broken; the text holds the history."""
 
 
-def script(codes: list[str]) -> tuple[dict[str, Any], list[str]] | None:
-    """Namespace and outputs of the cells run top to bottom in one plain namespace; None when one raises."""
-    user: dict[str, Any] = {"__name__": "__main__"}
-    outputs = []
-    for code in codes:
-        out = io.StringIO()
-        try:
-            with contextlib.redirect_stdout(out):
-                exec(compiled(code), user)
-        except Exception:
-            return None
-        outputs.append(out.getvalue())
-    return user, outputs
-
-
-def picture(value: Any, depth: int = 0) -> object:
-    """A value without addresses."""
-    kind = type(value)
-    if depth > 6:
-        return "…"
-    if isinstance(value, ModuleType):
-        return ("module", value.__name__)
-    if isinstance(value, FunctionType):
-        return ("function", value.__name__, value.__code__.co_names)
-    if isinstance(value, type):
-        own = {k: picture(v, depth + 1) for k, v in vars(value).items() if not k.startswith("__")}
-        return ("class", value.__name__, sorted(own.items(), key=str))
-    if kind in {list, tuple}:
-        return (kind.__name__, [picture(v, depth + 1) for v in value])
-    if kind is dict:
-        return ("dict", [(k, picture(v, depth + 1)) for k, v in value.items()])
-    if kind.__name__ == "list_iterator":
-        return ("iterator", value.__length_hint__())
-    if kind.__module__.startswith(("numpy", "pandas")):
-        return table(value)
-    if kind.__module__ == "builtins":
-        return repr(value)
-    return ("instance", kind.__name__, sorted((k, picture(v, depth + 1)) for k, v in vars(value).items()))
-
-
-def table(value: Any) -> object:
-    """A frame, a column of it, or an array; printing one takes far longer."""
-    kind = type(value).__name__
-    if kind == "DataFrame":
-        columns = [(value.columns[at], table(value.iloc[:, at])) for at in range(value.shape[1])]
-        return (kind, value.index.tolist(), columns)
-    if kind == "Series":
-        return (kind, value.name, str(value.dtype), value.index.tolist(), repr(value.to_numpy().tolist()))
-    if kind == "ndarray":
-        return (kind, str(value.dtype), value.shape, repr(value.tolist()))
-    return (kind, str(value))
-
-
-def pictures(user: dict[str, Any]) -> dict[str, object]:
-    return {name: picture(value) for name, value in user.items() if not name.startswith("__")}
-
-
-def sharing(user: dict[str, Any]) -> set[frozenset[str]]:
-    """Groups of names that are one changeable object."""
-    groups: dict[int, set[str]] = {}
-    for name, value in user.items():
-        if not immutable(value) and not callable(value):
-            groups.setdefault(id(value), set()).add(name)
-    return {frozenset(names) for names in groups.values() if len(names) > 1}
-
-
 class History:
     """One notebook and what happens to it; `counts` says how much of each kind did."""
 
@@ -229,6 +50,7 @@ class History:
         self.random = random.Random(seed)
         self.seed = seed
         self.options = options
+        self.texts = Texts(self.random, frames=options.frames)
         self.counts: Counter[str] = Counter()
         self.log: list[str] = []
         self.notebook = Notebook(
@@ -238,7 +60,7 @@ class History:
 
     def play(self) -> Counter[str]:
         """Raises ViolationError."""
-        for code in self._first_cells():
+        for code in self.texts.first_cells():
             self._insert(len(self._order()), code)
         self._run(mode="all")
         for _ in range(self.options.steps):
@@ -248,41 +70,6 @@ class History:
         self._run(mode="all")
         self.counts["histories"] += 1
         return self.counts
-
-    # Texts
-
-    def _line(self) -> str:
-        rnd = self.random
-        sets = [VALUES, SHARED, CHANGES, CHANGES, CODE, PATHS]
-        if self.options.frames:
-            sets = [VALUES, CHANGES, FRAMES, FRAMES, FRAMES]
-        f, g = rnd.sample(FUNCTIONS, 2)
-        names = {"a": rnd.choice(NUMBERS), "b": rnd.choice(NUMBERS), "x": rnd.choice(LISTS), "y": rnd.choice(LISTS)}
-        return rnd.choice(rnd.choice(sets)).format(**names, f=f, g=g, d=rnd.randint(0, 4))
-
-    def _text(self) -> str:
-        return "\n".join(self._line() for _ in range(self.random.choice((1, 1, 1, 2, 2, 3))))
-
-    def _first_cells(self) -> list[str]:
-        rnd = self.random
-        opening = OPENING + (FRAMES_OPENING if self.options.frames else ())
-        lines = [line.format(d=rnd.randint(0, 4)) for line in opening]
-        cells: list[str] = []
-        while lines:
-            count = rnd.choice((1, 2, 3, 5))
-            cells.append("\n".join(lines[:count]))
-            lines = lines[count:]
-        for _ in range(rnd.randint(3, 8)):
-            cells.append(self._good(lambda text: [*cells, text]))
-        return cells
-
-    def _good(self, cells_with: Any) -> str:
-        """Mostly a text with which the whole notebook runs as a script."""
-        for _ in range(8 if self.random.random() < 0.92 else 1):
-            text = self._text()
-            if script(cells_with(text)) is not None:
-                break
-        return text
 
     # What a person does
 
@@ -307,7 +94,7 @@ class History:
             case "insert":
                 index = rnd.randint(0, len(order))
                 codes = self._codes()
-                new = self._insert(index, self._good(lambda text: [*codes[:index], text, *codes[index:]]))
+                new = self._insert(index, self.texts.good(lambda text: [*codes[:index], text, *codes[index:]]))
                 if rnd.random() < 0.8:
                     self._run(new)
             case "move":
@@ -336,7 +123,7 @@ class History:
     def _edit(self, cell: str) -> None:
         order, codes = self._order(), self._codes()
         index = order.index(cell)
-        code = self._good(lambda text: [*codes[:index], text, *codes[index + 1 :]])
+        code = self.texts.good(lambda text: [*codes[:index], text, *codes[index + 1 :]])
         self._note("edit", cell, code)
         self.notebook.put(cell, code)
 
@@ -359,9 +146,16 @@ class History:
         self.notebook.remove(cell)
         self._after_run()
 
-    def _run(self, *cells: str, mode: str = "reactive") -> None:
+    def _run(self, *cells: str, mode: RunMode = "reactive") -> None:
         self._note("run", mode, *cells)
-        self.notebook.run(*cells, mode=mode)
+        foretold = Foretold(self.notebook, cells, mode)
+        executed = self.notebook.run(*cells, mode=mode)
+        differs = foretold.differs(executed)
+        if differs is not None:
+            raise self._violation(differs)
+        if not foretold.surprised():
+            self.counts["plans kept"] += 1
+            self.counts["plans kept that make again"] += bool(foretold.plan.made_again)
         self._after_run()
 
     def _again(self, cell: str) -> None:

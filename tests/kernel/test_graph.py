@@ -11,7 +11,7 @@ from tailrace_kernel.places import GAP, Places
 from tailrace_kernel.reach import reach
 from tailrace_kernel.validate import same_graph
 from tests.kernel.dataflow import facts
-from tests.kernel.histories import History, Options
+from tests.kernel.random_texts import Texts
 
 NOTHING: frozenset[str] = frozenset()
 
@@ -89,13 +89,13 @@ def test_edits_equal_a_graph_built_at_once() -> None:
     cycles = removals = 0
     for seed in range(40):
         rnd = random.Random(seed)
-        texts = History(seed, Options())
+        texts = Texts(random.Random(seed))
         built = Graph()
         for step in range(30):
             order = list(built.places)
             kind = rnd.choice(["insert", "edit", "edit", "move", "remove"])
             cell = rnd.choice(order) if order else ""
-            facts_ = reach(analyze(texts._text()))
+            facts_ = reach(analyze(texts.text()))
             if kind == "insert" or len(order) < 4:
                 built.insert(f"c{step}", facts_, rnd.randint(0, len(order)))
             elif kind == "edit":

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from tests.kernel.dataflow import Notebook
-from tests.kernel.histories import pictures, script
+from tests.kernel.plain_script import pictures, script
 
 
 def notebook(*texts: str) -> Notebook:

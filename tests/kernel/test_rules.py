@@ -7,7 +7,7 @@ import pytest
 from tailrace_kernel.rules import Rules
 from tailrace_kernel.stimuli import CellFinished, RunRequested, SettingsChanged
 from tests.kernel.dataflow import Notebook
-from tests.kernel.histories import pictures, script, sharing
+from tests.kernel.plain_script import pictures, script, sharing
 
 Play = Callable[[Notebook], None]
 

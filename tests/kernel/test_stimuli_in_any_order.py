@@ -17,7 +17,7 @@ from tailrace_kernel.stimuli import (
     StatusChanged,
 )
 from tests.kernel.dataflow import Notebook, analyze
-from tests.kernel.histories import History, Options
+from tests.kernel.random_texts import Texts
 
 KINDS = (
     *("finish", "finish", "finish", "finish", "edit", "new", "remove", "order"),
@@ -33,13 +33,13 @@ NEXT = {
 class Storm:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        self.texts = History(seed, Options())
+        self.texts = Texts(random.Random(seed))
         self.notebook = Notebook(checked=True)
         self.counts: Counter[str] = Counter()
         self._count = 0
 
     def blow(self, steps: int) -> None:
-        for text in self.texts._first_cells():
+        for text in self.texts.first_cells():
             self._register(f"c{self._next()}", text)
         for _ in range(steps):
             kind = self.random.choice(
@@ -85,9 +85,9 @@ class Storm:
                 if nb.waiting is not None:
                     nb.finish("interrupted" if rnd.random() < 0.05 else None)
             case "new":
-                self._register(f"c{self._next()}", self.texts._text())
+                self._register(f"c{self._next()}", self.texts.text())
             case "edit" if order:
-                self._register(cell, self.texts._text() if rnd.random() < 0.9 else "x = (")
+                self._register(cell, self.texts.text() if rnd.random() < 0.9 else "x = (")
             case "mode" if order:
                 self._register(cell, nb.code.get(cell, ""), rnd.choice(("auto", "auto", "manual", "disabled")))
             case "remove" if len(order) > 3:
