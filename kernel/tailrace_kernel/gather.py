@@ -167,7 +167,8 @@ class Gather:
                 self._descend(cell, entry)
                 if self._state.freshness.owed:
                     self._collect_owed(cell, entry)
-            self._ascend(cell, entry)
+            if cell not in self._state.graph.blocked:
+                self._ascend(cell, entry)
 
     def _descend(self, cell: str, entry: Entry) -> None:
         state = self._state

@@ -93,7 +93,7 @@ class Namespace:
                 prepared.before = dict(self.user)
             prepared.old = {name: self.user[name] for name in execute.keeps if name in self.user} | aside
             if execute.changes:
-                self._hand_out(execute, prepared)
+                self._hand_out(execute, prepared, garbage)
         return garbage
 
     def commit(
@@ -220,14 +220,14 @@ class Namespace:
 
     # Before a run that changes objects
 
-    def _hand_out(self, execute: Execute, prepared: Prepared) -> None:
+    def _hand_out(self, execute: Execute, prepared: Prepared, garbage: Garbage) -> None:
         """Give the cell a copy where that cannot be noticed, else the object itself."""
         user = self.user
         for name in sorted(execute.changes):
             if name not in user or immutable(user[name]):
                 continue
             writer = execute.sources.get(name)
-            if writer is not None and self.copies and self._may_copy(name, writer):
+            if writer is not None and self.copies and self._may_copy(name, writer, garbage):
                 original = user[name]
                 user[name] = copied(original)
                 self._originals.setdefault(name, {})[writer] = original
@@ -243,12 +243,13 @@ class Namespace:
         prepared.read = {key: value for key, value in parts(only_read, classes=True).items() if key not in wanted}
         prepared.prints = {key: fingerprint(value) for key, value in prepared.read.items()}
 
-    def _may_copy(self, name: str, writer: str) -> bool:
-        """Nothing but the name and the version put aside refers to it, and a shallow copy is independent."""
+    def _may_copy(self, name: str, writer: str, garbage: Garbage) -> bool:
+        """Nothing but the name, the version put aside and garbage refers to it, and a shallow copy is independent."""
         value = self.user[name]
         if self.aside.get((name, writer)) is not value:
             return False
-        known = self._known(value, name, writer) + (self._originals.get(name, {}).get(writer) is value)
+        known = self._known(value, name, writer) + sum(1 for gone in garbage if gone is value)
+        known += self._originals.get(name, {}).get(writer) is value
         del value
         return references(self.user, name) == known and flat(self.user[name])
 

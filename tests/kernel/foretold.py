@@ -27,7 +27,12 @@ class Foretold:
         )
 
     def surprised(self) -> bool:
-        """Whether the run found out what the plan could not know."""
+        """Whether the run found out what the plan could not know.
+
+        Who failed among the writers of a cell is looked at in its turn.
+        """
+        if any(isinstance(event, UpstreamFailed) for event in self.notebook.events[self._events :]):
+            return True
         same_object_again = any(r.kept for r in self.notebook.scheduler.state.records.values())
         return same_object_again or self._what_runs_find_out() != self._known
 
@@ -39,9 +44,8 @@ class Foretold:
             return f"planned, and neither run nor said why not: {sorted(left_out)}"
         if self.surprised():
             return None
-        failed = {e.cell_id for e in events if isinstance(e, UpstreamFailed)}
         fresh = {e.cell_id for e in events if isinstance(e, CellSkipped) and e.reason.code == "fresh"}
-        planned = [cell for cell in self.plan.order if cell not in failed | fresh]
+        planned = [cell for cell in self.plan.order if cell not in fresh]
         if list(executed) != planned:
             return f"planned {planned}, run {list(executed)}"
         again = {e.cell_id for e in events if isinstance(e, StatusChanged) and _runs_again(e)}

@@ -30,8 +30,8 @@ FLOORS = {  # per history
     "failures": 0.1,
     "deletions with readers": 0.01,
     "learned": 0.2,
-    "plans kept": 1.2,
-    "plans kept that make again": 0.15,
+    "plans kept": 1.0,
+    "plans kept that make again": 0.02,
 }
 
 

@@ -85,6 +85,20 @@ def test_a_recalled_cell_does_not_run_a_text_that_never_ran() -> None:
     assert nb.status("c") == "stale"
 
 
+def test_a_version_that_is_just_let_go_hinders_no_copy() -> None:
+    nb = notebook("y = [2]", "y, z = 0, y", "z.append(1)", "z.append(3)")
+    assert nb.run("d") == ["d"]
+    assert nb.value("z") == [2, 1, 3]
+
+
+def test_a_cell_in_a_cycle_has_nothing_made_again() -> None:
+    nb = notebook("x = [[1]]", "x.append([2])")
+    nb.put("b", "x.append([later])")
+    nb.put("c", "later = x")
+    assert nb.status("b") == "blocked"
+    assert nb.run("b") == []
+
+
 def test_a_name_that_is_shared_no_more_goes_back_to_its_writer() -> None:
     nb = notebook("z = [1]", "y = z", "y.append(2)")
     nb.put("b", "y = [5]")
