@@ -27,6 +27,7 @@ from tailrace_gateway.exporting import export
 from tailrace_gateway.fold import fold
 from tailrace_gateway.history import OUTSIDE
 from tailrace_gateway.inbox import Inbox, Submitted, Work
+from tailrace_gateway.kernel_life import KernelLife
 from tailrace_gateway.kernel_port import KernelFactory
 from tailrace_gateway.metrics import Metrics
 from tailrace_gateway.notebook_file import ChangedOnDisk, Contents, Written
@@ -106,7 +107,7 @@ class Notebook:
         self._encoded: dict[Encoding, tuple[int, bytes]] = {}
         self._durability = Durability(self._state, kept.journal, self._publish, self.post)
         self._pendings = PendingTable(self._publish, lambda: self._state.revision, asyncio.get_running_loop().time)
-        self._execution = Execution(
+        self._life = KernelLife(
             self._state,
             self._publish,
             self.post,
@@ -116,11 +117,12 @@ class Notebook:
             self._outputs_settled,
             self._remember_kernel,
         )
+        self._execution = Execution(self._state, self._publish, self.post, self._pendings, self._life)
         self._comms = Comms(self._execution)
         self._saving = Saving(
             kept,
             blobs.value,
-            self._execution.kept,
+            self._life.kept,
             self.post,
             self._was_saved,
             self._changed_outside,
@@ -130,7 +132,7 @@ class Notebook:
         if not is_saved(self._state):
             self._saving.touch()
         if kept.kernel is not None:
-            self._execution.adopt(kept.kernel)
+            self._life.adopt(kept.kernel)
 
     @property
     def id(self) -> str:
@@ -173,11 +175,11 @@ class Notebook:
     async def adopted(self) -> None:
         """Returns once it is decided whether a former gateway's kernel can be gone on with, after ADOPTION at most."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._execution.decided.wait(), ADOPTION)
+            await asyncio.wait_for(self._life.decided.wait(), ADOPTION)
 
     async def stop_kernel(self) -> None:
         """End the kernel; the notebook stays open and can start another. Raises TailraceError busy_restarting."""
-        await self._inbox.done(lambda: self._execution.end("The kernel was stopped from the list of notebooks."))
+        await self._inbox.done(lambda: self._life.end("The kernel was stopped from the list of notebooks."))
 
     async def export(self, kind: str) -> tuple[bytes, str]:
         """Bytes and content type of the notebook of this moment. Raises TailraceError not_supported."""
@@ -202,7 +204,7 @@ class Notebook:
     async def close(self, code: int, reason: str, *, keep_kernel: bool = False, write: bool = True) -> None:
         """Write what is unwritten (`write`), end the kernel, close every socket with this code."""
         await self.settle()
-        await self._execution.stop(keep=keep_kernel)
+        await self._life.stop(keep=keep_kernel)
         for _ in range(LAST_WRITES if write else 0):  # one more when somebody else wrote the file just now
             await self._saving.write()
             await self.settle()
@@ -242,7 +244,7 @@ class Notebook:
         if self._conflicts:  # found when the notebook was opened, before there was anybody to tell
             self._publish(ProjectChangedOnDisk(conflicts=self._conflicts))
             self._conflicts = ()
-        self._execution.start()
+        self._life.start()
 
     # Commands
 
@@ -375,9 +377,9 @@ class Notebook:
         """Refuse before anything is written what the kernel cannot take now."""
         match command:
             case RunCell() | RunAll() | RunStale() | UpdateDbConnection():
-                self._execution.check_running()
+                self._life.check_running()
             case RestartKernel():
-                self._execution.check_restart()
+                self._life.check_restart()
             case Interrupt(run_id=run_id):
                 self._execution.check_interrupt(run_id)
 
@@ -428,7 +430,7 @@ class Notebook:
         client.unacked -= 1
         result = known.result
         run_id = result.get("runId") if result else None
-        if run_id is not None and not self._execution.runs.is_known(run_id):
+        if run_id is not None and not self._life.runs.is_known(run_id):
             result = {**(result or {}), "state": "lost"}
         client.tell(Ack(id=known.id, revision=known.revision, seq=known.seq, result=result))
 
