@@ -143,6 +143,11 @@ class Notebook:
         return len(self._room)
 
     @property
+    def waiting_bytes(self) -> int:
+        """What waits for the client that is furthest behind."""
+        return self._room.waiting_bytes
+
+    @property
     def seq(self) -> int:
         return self._stream.seq
 

@@ -40,6 +40,11 @@ class Room:
         """Sockets."""
         return len(self._clients)
 
+    @property
+    def waiting_bytes(self) -> int:
+        """What waits for the client that is furthest behind."""
+        return max((client.waiting_bytes for client in self._clients), default=0)
+
     def join(self, client: Client, command: Attach) -> bool:
         """Bring the client to this moment and announce it; false when the room is full, then it is sent away."""
         if len(self._clients) >= MAX_SOCKETS:

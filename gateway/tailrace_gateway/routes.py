@@ -18,7 +18,6 @@ from tailrace_gateway.door import IDENTITY, Need
 from tailrace_gateway.listing import listed
 from tailrace_gateway.markdown_text import percent_of
 from tailrace_gateway.metrics import Metrics
-from tailrace_gateway.notebook import Notebook
 from tailrace_gateway.notebooks import GONE, Notebooks
 from tailrace_gateway.page import FOREVER, frame_page, inside, shell
 from tailrace_gateway.tables import download
@@ -230,7 +229,10 @@ class Routes:
         await socket.prepare(request)
         try:
             notebook = await self._notebooks.get(_notebook_id(request))
-            await self._connect(self._connection(socket, notebook, identity), identity)
+            stream = request.transport
+            await self._connect(
+                Connection(socket, notebook, identity, self._credentials, self._trace, stream=stream), identity
+            )
         except TailraceError as error:
             await refuse(socket, GONE, error)
         except Exception:
@@ -238,9 +240,6 @@ class Routes:
             bug = TailraceError(ErrorCode.INTERNAL, "The gateway has a bug: its log tells the story.")
             await refuse(socket, BUG, bug)
         return socket
-
-    def _connection(self, socket: web.WebSocketResponse, notebook: Notebook, identity: Identity) -> Connection:
-        return Connection(socket, notebook, identity, self._credentials, self._trace)
 
     async def _connect(self, connection: Connection, identity: Identity) -> None:
         group = self._connections.setdefault(identity.session or "", set())

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 PROTOCOLS: dict[str, Encoding] = {"tailrace.v1.json": "json", "tailrace.v1.msgpack": "msgpack"}
 SILENCE = 20.0  # seconds without a frame of any kind until a ping, and again until the end
 CLOSE_SECONDS = 15.0  # for what waits, and for the peer's answer to the close frame
+LINGER = 30.0  # seconds until a peer that reads nothing loses what is on its way
 BAD_FIRST_FRAME = 4400
 NOT_LOGGED_IN = 4401
 SILENT = 4408
@@ -72,9 +73,15 @@ def _kind(encoding: Encoding) -> WSMsgType:
 class SocketTransport:
     """The Transport of a browser or program."""
 
-    def __init__(self, socket: web.WebSocketResponse, sent: Callable[[bytes], None] | None = None):
-        """`sent` is told of every frame that the socket took."""
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        stream: asyncio.Transport | None = None,
+        sent: Callable[[bytes], None] | None = None,
+    ):
+        """`stream` is what the socket is made of; `sent` is told of every frame that it took."""
         self._socket = socket
+        self._stream = stream
         self._kind = _kind(encoding_of(socket))
         self._sent = sent
 
@@ -84,7 +91,10 @@ class SocketTransport:
             self._sent(frame)
 
     async def close(self, code: int, reason: str) -> None:
-        await self._socket.close(code=code, message=reason.encode()[:120])
+        """Without waiting for a peer that reads nothing; for LINGER it can still learn why it is over."""
+        if self._stream is not None:
+            asyncio.get_running_loop().call_later(LINGER, self._stream.abort)
+        await self._socket.close(code=code, message=reason.encode()[:120], drain=False)
 
 
 class Connection:
@@ -98,7 +108,9 @@ class Connection:
         credentials: Credentials,
         trace: Trace | None = None,
         silence: float = SILENCE,
+        stream: asyncio.Transport | None = None,
     ):
+        self._stream = stream
         self._socket = socket
         self._notebook = notebook
         self._identity = identity
@@ -124,7 +136,7 @@ class Connection:
         self._traced(client_id, 0, command)
         client = self._client = Client(
             client_id,
-            SocketTransport(self._socket, self._sent_to(client_id)),
+            SocketTransport(self._socket, self._stream, self._sent_to(client_id)),
             self._encoding,
             self._notebook.current,
             name=command.name or "",
