@@ -11,6 +11,7 @@ from tailrace_protocol.events import (
     CellDeleted,
     CellErrored,
     CellMoved,
+    CellOmitted,
     CellOutput,
     CellOutputsCleared,
     CellOutputUpdated,
@@ -52,7 +53,7 @@ RUNS_KEPT = 1_000  # run ids whose order is remembered
 def fold(state: NotebookState, event: Event) -> None:
     """Change `state` by one event. An event about a cell that is not there changes nothing."""
     match event:
-        case CellStdout() | CellOutput() | CellOutputUpdated() | CellOutputsCleared() | CellErrored():
+        case CellStdout() | CellOutput() | CellOmitted() | CellOutputUpdated() | CellOutputsCleared() | CellErrored():
             _fold_output(state, event)
         case CellStatus():
             _fold_status(state, event)
@@ -76,7 +77,8 @@ def fold(state: NotebookState, event: Event) -> None:
 
 
 def _fold_output(
-    state: NotebookState, event: CellStdout | CellOutput | CellOutputUpdated | CellOutputsCleared | CellErrored
+    state: NotebookState,
+    event: CellStdout | CellOutput | CellOmitted | CellOutputUpdated | CellOutputsCleared | CellErrored,
 ) -> None:
     if event.cell_id not in state.cells and not isinstance(event, CellOutputUpdated):
         return
@@ -85,6 +87,8 @@ def _fold_output(
             state.outputs.write(event.cell_id, event.stream, event.data)
         case CellOutput():
             state.outputs.append(event.cell_id, event.output)
+        case CellOmitted():
+            state.outputs.omit(event.cell_id, event.bytes)
         case CellOutputUpdated():
             state.outputs.update(event.display_id, event.output)
         case CellOutputsCleared():

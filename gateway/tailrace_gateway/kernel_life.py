@@ -233,6 +233,8 @@ class KernelLife:
             work(talk)
 
     def _heard(self, life: int, heard: Heard) -> None:
+        if isinstance(heard, Published):
+            heard.taken()
         if life != self._life:
             return
         match heard:

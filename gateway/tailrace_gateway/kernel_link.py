@@ -22,6 +22,8 @@ from tailrace_protocol.kernel_messages import WaitingInput
 log = logging.getLogger(__name__)
 
 BATCH = 256  # IOPub messages taken before others get a turn
+BATCH_BYTES = 2**20  # of them; one message more may be larger
+AHEAD = 64  # messages that ZeroMQ reads before they are taken; the rest waits in the kernel, and nothing is lost
 RECONNECT = 20  # milliseconds between attempts while the kernel binds its sockets
 HEARTBEAT = 1.0  # seconds between beats
 SILENCE = 5.0  # seconds without an echo or a message until the kernel counts as unresponsive
@@ -86,7 +88,7 @@ class KernelLink:
     def _connect(self, name: str, kind: int) -> zmq.asyncio.Socket:
         socket = self._context.socket(kind)
         socket.linger = 0
-        socket.rcvhwm = 0  # the default of 1,000 loses output and `idle`
+        socket.rcvhwm = AHEAD if name == "iopub" else 0
         if kind == zmq.DEALER and name != "hb":
             socket.identity = self.identity.encode()
         if kind == zmq.SUB:
@@ -161,12 +163,15 @@ class KernelLink:
     async def _pump(self) -> None:
         socket = self._sockets["iopub"]
         shadow: zmq.Socket[bytes] = zmq.Socket.shadow(socket)
+        taken = asyncio.Event()
         while True:
             await socket.poll()
             messages = tuple(message for frames in drain(shadow) if (message := self.unpack(frames)))
             if messages:
                 self._subscribed.set()  # the kernel welcomes every subscriber
-                self._hear(Published(messages))
+                taken.clear()
+                self._hear(Published(messages, taken.set))
+                await taken.wait()  # who is slower than the kernel must not gather what it says
             await asyncio.sleep(0)
 
     async def drained(self) -> None:
@@ -263,11 +268,13 @@ def endpoint(connection: Mapping[str, Any], name: str) -> str:
 
 
 def drain(shadow: "zmq.Socket[bytes]") -> list[list[bytes]]:
-    """What has arrived, at most BATCH messages, without waiting."""
+    """What has arrived, at most BATCH messages and about BATCH_BYTES, without waiting."""
     arrived: list[list[bytes]] = []
+    size = 0
     with contextlib.suppress(zmq.Again):
-        while len(arrived) < BATCH:
+        while len(arrived) < BATCH and size < BATCH_BYTES:
             arrived.append(shadow.recv_multipart(flags=zmq.NOBLOCK))
+            size += sum(map(len, arrived[-1]))
     return arrived
 
 

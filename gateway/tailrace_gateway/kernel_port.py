@@ -24,11 +24,16 @@ class Place(msgspec.Struct, frozen=True):
     identity: str
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A batch of IOPub messages, in order."""
+    """A batch of IOPub messages, in order. `taken` is to be called when they are dealt with: then more are read."""
 
     messages: tuple[Message, ...]
+    taken: Callable[[], None] = _nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ class Replay:
     def deliver(self, heard: Heard) -> None:
         if self._held is not None and isinstance(heard, Published):
             self._held += heard.messages
+            heard.taken()
         else:
             self._hear(heard)
 

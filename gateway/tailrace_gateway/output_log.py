@@ -21,6 +21,8 @@ from tailrace_protocol.objects import (
 
 MAX_CELL_OUTPUT = 8 * 2**20  # bytes of one cell, as `size_of` counts them
 MAX_NOTEBOOK_OUTPUT = 64 * 2**20  # bytes of all cells
+EACH = 512  # bytes that an output takes beside its own, so that many small ones are bounded as well
+PIECES = 1_000  # chunks of a stream that are kept apart until they are joined
 
 
 class _CellLog:
@@ -97,10 +99,12 @@ class OutputLog:
         if log is None or log.clearing:
             log = self._open(cell_id)
         size = len(text) if text.isascii() else len(text.encode())
-        if not self._fits(log, size):
+        if not self._fits(log, size if log.stream == stream else size + EACH):
             log.omitted += size
         elif log.stream == stream:
             log.tail.append(text)
+            if len(log.tail) > PIECES:
+                log.settle()
             log.bytes += size
             self._bytes += size
         else:
@@ -112,10 +116,19 @@ class OutputLog:
             return
         log = self._open(cell_id)
         size = size_of(output)
-        if self._fits(log, size) or isinstance(output, ErrorOutput):
+        if self._fits(log, size + EACH) or isinstance(output, ErrorOutput):
             self._add(cell_id, log, output)
         else:
             log.omitted += size
+
+    def omit(self, cell_id: str, size: int) -> None:
+        """So many bytes of a cell that is full were left out."""
+        self._open(cell_id).omitted += size
+
+    def is_full(self, cell_id: str) -> bool:
+        """Whether everything but errors is left out until the cell's outputs are cleared."""
+        log = self._cells.get(cell_id)
+        return log is not None and not log.clearing and log.omitted > 0
 
     def fail(self, cell_id: str, error: CellError) -> None:
         """Append an error and make it the cell's."""
@@ -176,7 +189,7 @@ class OutputLog:
         return self._cells.setdefault(cell_id, _CellLog())
 
     def _add(self, cell_id: str, log: _CellLog, output: Output) -> None:
-        size = size_of(output)
+        size = size_of(output) + EACH
         log.push(output)
         log.bytes += size
         self._bytes += size
@@ -198,7 +211,7 @@ class OutputLog:
 
 
 def size_of(output: Output) -> int:
-    """Bytes an output counts for: UTF-8 of every string in it, 8 for any other leaf. The page counts alike."""
+    """Bytes an output counts for beside EACH: UTF-8 of every string, 8 for any other leaf. The page counts alike."""
     match output:
         case StreamOutput():
             return len(output.text.encode())

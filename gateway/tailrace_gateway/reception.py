@@ -11,14 +11,16 @@ from tailrace_gateway.databases import Databases
 from tailrace_gateway.document import analysed
 from tailrace_gateway.jupyter_wire import Message
 from tailrace_gateway.kernel_events import Keep, diagnostics_of, events_of, merge_streams, reason_of
+from tailrace_gateway.output_log import size_of
 from tailrace_gateway.pending import PendingTable
 from tailrace_gateway.runs import Runs
-from tailrace_gateway.state import NotebookState
+from tailrace_gateway.state import NotebookState, bytes_of
 from tailrace_protocol.codec import decode_content
 from tailrace_protocol.errors import TailraceError
 from tailrace_protocol.events import (
     Cause,
     CellErrored,
+    CellOmitted,
     CellOutput,
     CellOutputsCleared,
     CellStatus,
@@ -66,6 +68,7 @@ class Reception:
         self._quiet: str | None = None
         self._expected: dict[str, tuple[str, Later]] = {}  # request -> its run
         self._foreign: set[str] = set()  # execute_requests of other frontends that are under way
+        self._omitted: dict[str, int] = {}  # cell → bytes left out and not told yet
         self._doubted: set[str] = set()  # cells whose outputs may lack what was never heard
 
     @property
@@ -86,6 +89,7 @@ class Reception:
                 self._take(message)
             except TailraceError as error:
                 log.warning("dropped %s of the kernel: %s", message.kind, error.message)
+        self._tell_omitted()
 
     def _take(self, message: Message) -> None:
         cause = self._pendings.cause_of(message.parent_id)
@@ -106,6 +110,8 @@ class Reception:
                 for event in events_of(message, self._state, self._keep):
                     if self._doubted:
                         self._doubt(event)
+                    if self._omits(event):
+                        continue
                     plain = cause is None or isinstance(event, CellStdout | CellOutput)
                     self.tell(event if plain else replace(event, cause=cause))
 
@@ -145,6 +151,20 @@ class Reception:
         if not self.is_busy:
             self._show("idle")
             self._settled()
+
+    def _omits(self, event: Event) -> bool:
+        """What a full cell says is only counted, and told once for a batch: nobody needs the bytes."""
+        if isinstance(event, CellStdout | CellOutput) and self._state.outputs.is_full(event.cell_id):
+            size = bytes_of(event.data) if isinstance(event, CellStdout) else size_of(event.output)
+            self._omitted[event.cell_id] = self._omitted.get(event.cell_id, 0) + size
+            return True
+        self._tell_omitted()
+        return False
+
+    def _tell_omitted(self) -> None:
+        omitted, self._omitted = self._omitted, {}
+        for cell_id, size in omitted.items():
+            self._publish(CellOmitted(cell_id=cell_id, bytes=size))
 
     def miss(self) -> None:
         """Messages are lost: what comes next does not join what is shown."""

@@ -97,7 +97,7 @@ class TailraceKernel(IPythonKernel):
         def swap() -> None:
             socket = self.iopub_thread.socket
             socket.xpub_verbose = True  # every client is welcomed, not only the first of its topic
-            self.iopub_thread.socket = NumberedSocket(socket, self._wire, self.ring)
+            self.iopub_thread.socket = NumberedSocket(socket, self._wire, self.ring, lambda: self.outbox.attached)
             swapped.set()
 
         self.iopub_thread.schedule(swap)

@@ -4,7 +4,7 @@ Knows frames, signing and the event ring; must not know who sends or why. Everyt
 thread, so the order of numbers is the order on the wire and no lock is needed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -12,6 +12,8 @@ from jupyter_client.session import DELIM, Session
 
 from tailrace_kernel.event_ring import EventRing
 from tailrace_kernel.frames import send_frames
+from tailrace_kernel.oversize import shortened
+from tailrace_protocol.limits import MAX_OUTPUT
 
 CACHED_PARENTS = 256  # parent headers whose cell and run are remembered
 
@@ -19,7 +21,9 @@ CACHED_PARENTS = 256  # parent headers whose cell and run are remembered
 class NumberedSocket:
     """Stands in for the IOPub socket: stamps `metadata.tailrace`, signs, remembers and sends."""
 
-    def __init__(self, socket: Any, session: Session, ring: EventRing) -> None:
+    def __init__(self, socket: Any, session: Session, ring: EventRing, bounded: Callable[[], bool]) -> None:
+        """`bounded` tells whether outputs have a limit: stock clients alone have none."""
+        self._bounded = bounded
         self._socket = socket
         self._session = session
         self._ring = ring
@@ -32,6 +36,8 @@ class NumberedSocket:
         """Frames as Session.serialize makes them, signed or not; identities stay in front."""
         parts = [part if isinstance(part, bytes) else bytes(part) for part in frames]
         at = parts.index(DELIM)
+        if len(parts[at + 5]) > MAX_OUTPUT and self._bounded():
+            parts[at + 5] = shortened(parts[at + 2], parts[at + 5])
         cell_id, run_id = self._of_parent(parts[at + 3])
         parts[at + 4] = _stamp(parts[at + 4], self._ring.last_seq + 1, cell_id, run_id)
         parts[at + 1] = self._session.sign(parts[at + 2 : at + 6])

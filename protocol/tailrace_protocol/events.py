@@ -103,6 +103,13 @@ class CellOutputUpdated(Event, tag="cell_output_updated", frozen=True, kw_only=T
     output: Output
 
 
+class CellOmitted(Event, tag="cell_omitted", frozen=True, kw_only=True):
+    """Outputs of a cell that shows its limit already: how many bytes they had."""
+
+    cell_id: str
+    bytes: int
+
+
 class CellOutputsCleared(Event, tag="cell_outputs_cleared", frozen=True, kw_only=True):
     cell_id: str
     wait: bool
@@ -394,7 +401,7 @@ class Snapshot(Control, tag="snapshot", frozen=True, kw_only=True):
 TOPICS: dict[str, str] = {
     "cell_created": "cell", "cell_updated": "cell", "cell_deleted": "cell", "cell_moved": "cell",
     "cell_status": "cell", "cell_stdout": "cell", "cell_output": "cell", "cell_output_updated": "cell",
-    "cell_outputs_cleared": "cell", "cell_error": "cell",
+    "cell_omitted": "cell", "cell_outputs_cleared": "cell", "cell_error": "cell",
     "graph:node-created": "graph", "graph:node-deleted": "graph", "graph:node-linked": "graph",
     "graph:node-unlinked": "graph", "graph:property-changed": "graph", "graph:property-deleted": "graph",
     "graph:replaced": "graph",
@@ -411,7 +418,7 @@ TOPICS: dict[str, str] = {
 
 EVENTS: tuple[type[Event], ...] = (
     CellCreated, CellUpdated, CellDeleted, CellMoved, CellStatus, CellStdout, CellOutput, CellOutputUpdated,
-    CellOutputsCleared, CellErrored, NodeCreated, NodeDeleted, NodeLinked, NodeUnlinked, PropertyChanged,
+    CellOmitted, CellOutputsCleared, CellErrored, NodeCreated, NodeDeleted, NodeLinked, NodeUnlinked, PropertyChanged,
     PropertyDeleted, GraphReplaced, CommandExecuting, CommandExecuted, CommandFailed, CommandUndo, CommandRedo,
     SessionConnected, SessionDisconnected, SessionMoved, ProjectSaved, ProjectLoaded, ProjectChangedOnDisk,
     NotebookUpdated,

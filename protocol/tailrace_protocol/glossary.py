@@ -56,6 +56,7 @@ EVENTS: dict[str, str] = {
     "cell_stdout": "Append `data` to the cell's stream.",
     "cell_output": "Append a display or result.",
     "cell_output_updated": "Replace every output with this `displayId`, in any cell.",
+    "cell_omitted": "More of a cell whose outputs have reached their limit: add `bytes` to its `omittedBytes`.",
     "cell_outputs_cleared": "Empty outputs, stdout and error: now, or with `wait` at the next output, error or "
     "terminal status.",
     "cell_error": "The cell failed: append the error and set `error`.",

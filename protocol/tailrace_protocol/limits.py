@@ -12,3 +12,4 @@ RING_EVENTS = 10_000  # events kept for replay
 RING_BYTES = 32 * 2**20  # bytes of events kept for replay
 IDEMPOTENT_IDS = 10_000  # command ids whose answers are remembered
 ATTACH_SECONDS = 10.0  # time a client has to send its first frame
+MAX_OUTPUT = 16 * 2**20  # bytes of one output that a kernel publishes to clients of ours

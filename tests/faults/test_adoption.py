@@ -6,16 +6,14 @@ Cells wait at named pipes, so what is published while no gateway runs is known e
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from aiohttp import ClientSession
 
 from tailrace_protocol.limits import RING_EVENTS
-from tests.gateway.rim import Client, Frame, story
+from tests.gateway.rim import Client, Frame, attached, cell_of, story
 from tests.gateway_process import GatewayProcess, running_gateway
 
 LINES = 300
@@ -65,20 +63,6 @@ def gateway(
         yield gateway
 
 
-@asynccontextmanager
-async def attached(gateway: GatewayProcess) -> AsyncIterator[Client]:
-    """The same person at each gateway, with new ids for new commands."""
-    headers = {"Authorization": f"token {gateway.token}"}
-    url = f"{gateway.url}/api/v1/ws/notebook/{gateway.notebook_id('work.py')}"
-    async with (
-        ClientSession(headers=headers) as session,
-        session.ws_connect(url, protocols=["tailrace.v1.json"], max_msg_size=0) as socket,
-    ):
-        client = Client(socket, f"at-{gateway.pid}")
-        await client.send("attach", client="person")
-        yield client
-
-
 async def kernel_of(client: Client) -> psutil.Process:
     """The kernel's process, once it is ready."""
     snapshot = await client.event("snapshot")
@@ -92,12 +76,6 @@ def kill(gateway: GatewayProcess) -> None:
     assert gateway.stop(signal.SIGKILL) == -signal.SIGKILL
 
 
-def cell_of(gateway: GatewayProcess, cell_id: str) -> Frame:
-    state = gateway.get(f"/api/v1/notebooks/{gateway.notebook_id('work.py')}")
-    assert isinstance(state, dict)
-    return next(cell for cell in state["cells"] if cell["id"] == cell_id)
-
-
 async def looked(client: Client) -> str:
     """What the cell `look` finds in the kernel."""
     assert (await client.do("run_cell", cellId="look"))["type"] == "command:executed"
@@ -106,7 +84,7 @@ async def looked(client: Client) -> str:
 
 async def work_until_killed(gateway: GatewayProcess) -> tuple[psutil.Process, Frame]:
     """The kernel, which waits before its first line, and the answer to `the-run`."""
-    async with attached(gateway) as client:
+    async with attached(gateway, "work.py", "person") as client:
         kernel = await kernel_of(client)
         await client.do("run_cell", cellId="keep")
         await client.send("run_cell", id="the-run", cellId="work")
@@ -124,7 +102,7 @@ def test_the_next_gateway_goes_on_with_the_kernel_and_nothing_it_said_is_missing
         await pipes.open("go")
         await pipes.open("done")
         await asyncio.to_thread(gateway.start)
-        async with attached(gateway) as client:
+        async with attached(gateway, "work.py", "person") as client:
             assert await kernel_of(client) == kernel, "another kernel"
             snapshot = next(frame for frame in client.frames if frame["type"] == "snapshot")
             work = next(cell for cell in snapshot["cells"] if cell["id"] == "work")
@@ -135,8 +113,8 @@ def test_the_next_gateway_goes_on_with_the_kernel_and_nothing_it_said_is_missing
             assert (await client.reply("the-run"))["result"] == answer["result"]
             await pipes.open("go-on")
             await client.event("command:executed", id="the-run")
-            assert cell_of(gateway, "work")["stdout"] == f"before\n{missed}after\n"
-            assert cell_of(gateway, "work")["status"] == "success"
+            assert cell_of(gateway, "work.py", "work")["stdout"] == f"before\n{missed}after\n"
+            assert cell_of(gateway, "work.py", "work")["status"] == "success"
             assert await looked(client) == "41 1\n"
             assert client.seqs() == list(range(snapshot["seq"] + 1, snapshot["seq"] + 1 + len(client.seqs())))
 
@@ -153,7 +131,7 @@ def test_a_kernel_that_nobody_adopts_ends_with_what_it_started(gateway: GatewayP
         kernel, answer = await work_until_killed(gateway)
         await asyncio.to_thread(kernel.wait, LEFT_SECONDS)
         await asyncio.to_thread(gateway.start)
-        async with attached(gateway) as client:
+        async with attached(gateway, "work.py", "person") as client:
             assert await kernel_of(client) != kernel
             await client.send("run_cell", id="the-run", cellId="work")
             assert (await client.reply("the-run"))["result"] == {**answer["result"], "state": "lost"}
@@ -170,23 +148,23 @@ def test_a_document_that_changed_meanwhile_is_told_to_the_kernel_and_runs_nothin
 
     @story
     async def tell() -> None:
-        async with attached(gateway) as client:
+        async with attached(gateway, "work.py", "person") as client:
             kernel = await kernel_of(client)
             await client.do("run_all")
             await asyncio.to_thread(kill, gateway)
         edited = file.read_text().replace("print(x)", "print(x + 1)").replace('# %% id="gone"\ny = x + 1\n\n', "")
         file.write_text(edited + '\n# %% id="new"\nprint(x * 2, "y" in globals())\n')
         await asyncio.to_thread(gateway.start)
-        async with attached(gateway) as client:
+        async with attached(gateway, "work.py", "person") as client:
             assert await kernel_of(client) == kernel
-            statuses = {cell: cell_of(gateway, cell)["status"] for cell in ("keep", "look", "old", "new")}
+            statuses = {cell: cell_of(gateway, "work.py", cell)["status"] for cell in ("keep", "look", "old", "new")}
             assert statuses == {"keep": "success", "look": "stale", "old": "success", "new": "idle"}
-            assert cell_of(gateway, "look")["stdout"] == "41\n"
+            assert cell_of(gateway, "work.py", "look")["stdout"] == "41\n"
             assert "run_started" not in client.kinds()
             await client.do("run_cell", cellId="new")
-            assert cell_of(gateway, "new")["stdout"] == "82 False\n"
+            assert cell_of(gateway, "work.py", "new")["stdout"] == "82 False\n"
             await client.do("run_cell", cellId="look")
-            assert cell_of(gateway, "look")["stdout"] == "42\n"
+            assert cell_of(gateway, "work.py", "look")["stdout"] == "42\n"
 
     tell()
 
@@ -196,27 +174,27 @@ def test_two_gateways_are_killed_and_a_cell_waits_for_a_line_all_the_while(gatew
 
     @story
     async def tell() -> None:
-        async with attached(gateway) as client:
+        async with attached(gateway, "work.py", "person") as client:
             kernel = await kernel_of(client)
             await client.send("run_cell", id="the-run", cellId="work")
             await client.event("input_requested", prompt="one? ")
             await asyncio.to_thread(kill, gateway)
         for _ in range(2):
             await asyncio.to_thread(gateway.start)
-            async with attached(gateway) as client:
+            async with attached(gateway, "work.py", "person") as client:
                 assert await kernel_of(client) == kernel
                 asked = next(frame for frame in client.frames if frame["type"] == "snapshot")["input"]
                 assert (asked["prompt"], asked["password"]) == ("one? ", False)
                 await asyncio.to_thread(kill, gateway)
         await asyncio.to_thread(gateway.start)
-        async with attached(gateway) as client:
+        async with attached(gateway, "work.py", "person") as client:
             assert await kernel_of(client) == kernel
             asked = next(frame for frame in client.frames if frame["type"] == "snapshot")["input"]
             await client.send("stdin_reply", cellId="work", requestId=asked["requestId"], value="a")
             asked = await client.event("input_requested", prompt="two? ")
             await client.send("stdin_reply", cellId="work", requestId=asked["requestId"], value="b")
             await client.event("command:executed", id="the-run")
-            assert cell_of(gateway, "work")["stdout"] == "ab\n"
+            assert cell_of(gateway, "work.py", "work")["stdout"] == "ab\n"
 
     tell()
 
@@ -237,15 +215,15 @@ def test_what_the_kernel_could_not_keep_is_said_to_be_missing(gateway: GatewayPr
         await pipes.open("go")
         await pipes.open("done")
         await asyncio.to_thread(gateway.start)
-        async with attached(gateway) as client:
+        async with attached(gateway, "work.py", "person") as client:
             assert await kernel_of(client) == kernel
-            first, *rest = cell_of(gateway, "work")["outputs"]
+            first, *rest = cell_of(gateway, "work.py", "work")["outputs"]
             assert (first["stream"], "missing" in first["text"]) == ("stderr", True)
             shown = [int(output["data"]["text/plain"]) for output in rest]
             assert shown == list(range(shown[0], many))
             await pipes.open("go-on")
             await client.event("command:executed", id="the-run")
-            assert cell_of(gateway, "work")["status"] == "success"
+            assert cell_of(gateway, "work.py", "work")["status"] == "success"
             assert await looked(client) == "41 1\n"
 
     tell()
@@ -268,10 +246,10 @@ def test_nothing_that_cells_started_is_left(gateway: GatewayProcess, how: signal
 
     @story
     async def tell() -> None:
-        async with attached(gateway) as client:
+        async with attached(gateway, "work.py", "person") as client:
             kernel = await kernel_of(client)
             await client.do("run_cell", cellId="work")
-            pids = [int(line) for line in cell_of(gateway, "work")["stdout"].split()]
+            pids = [int(line) for line in cell_of(gateway, "work.py", "work")["stdout"].split()]
             processes = [kernel, *map(psutil.Process, pids)]
             assert len(processes) == 3
             assert all(process.is_running() for process in processes)

@@ -166,6 +166,20 @@ def clear_still_waiting() -> Log:
 
 
 @log
+def omitted_is_counted_until_outputs_are_cleared() -> Log:
+    return [
+        printed("a1", "kept\n"),
+        ev.CellOmitted(cell_id="a1", bytes=700),
+        printed("a1", "left out\n"),
+        ev.CellOmitted(cell_id="a1", bytes=30),
+        ev.CellErrored(cell_id="a1", error=failure("KeyboardInterrupt")),
+        ev.CellOmitted(cell_id="b2", bytes=5),
+        ev.CellOutputsCleared(cell_id="b2", wait=True),
+        printed("b2", "new\n"),
+    ]
+
+
+@log
 def display_is_updated_in_any_cell() -> Log:
     shown = ResultOutput(
         index=0, data={"text/html": "<b>2</b>"}, metadata={"isolated": True}, display_id="d1", execution_count=4

@@ -17,6 +17,7 @@ from tailrace_gateway.app import DOOR, METRICS, NOTEBOOKS, create_app
 from tailrace_gateway.config import Config
 from tailrace_gateway.notebooks import Kernels, Notebooks
 from tailrace_gateway.server import listen
+from tests.gateway_process import GatewayProcess
 
 TOKEN = "a-program-token-for-tests"
 SECONDS = 40.0  # for a whole story
@@ -180,6 +181,27 @@ async def running(
         finally:
             await runner.cleanup()
         assert app[METRICS].failures == 0, "something failed that nothing handled: the log tells the story"
+
+
+@asynccontextmanager
+async def attached(gateway: GatewayProcess, file: str, person: str) -> AsyncIterator[Client]:
+    """A person at a gateway of its own process; the same person at the next one gives new ids to new commands."""
+    headers = {"Authorization": f"token {gateway.token}"}
+    url = f"{gateway.url}/api/v1/ws/notebook/{gateway.notebook_id(file)}"
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.ws_connect(url, protocols=["tailrace.v1.json"], max_msg_size=0) as socket,
+    ):
+        client = Client(socket, f"{person}-at-{gateway.pid}")
+        await client.send("attach", client=person)
+        yield client
+
+
+def cell_of(gateway: GatewayProcess, file: str, cell_id: str) -> Frame:
+    """A cell as a page that is loaded now would see it."""
+    state = gateway.get(f"/api/v1/notebooks/{gateway.notebook_id(file)}")
+    assert isinstance(state, dict)
+    return next(cell for cell in state["cells"] if cell["id"] == cell_id)
 
 
 def output_texts(cell: Frame) -> Sequence[str]:

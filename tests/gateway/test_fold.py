@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tailrace_gateway.fold import fold
-from tailrace_gateway.output_log import MAX_CELL_OUTPUT, OutputLog, size_of
+from tailrace_gateway.output_log import EACH, MAX_CELL_OUTPUT, OutputLog, size_of
 from tailrace_gateway.records import StoredCell
 from tailrace_gateway.state import NotebookState, from_snapshot, open_state, snapshot
 from tailrace_protocol import events as ev
@@ -98,6 +98,7 @@ TEXTS = st.text("x\n", min_size=1, max_size=5)
 IDS = st.sampled_from(["a", "b"])
 OUTPUT_EVENTS = st.one_of(
     st.builds(ev.CellStdout, cell_id=IDS, data=TEXTS, stream=st.sampled_from(["stdout", "stderr"])),
+    st.builds(ev.CellOmitted, cell_id=IDS, bytes=st.integers(1, 10)),
     st.builds(ev.CellOutputsCleared, cell_id=IDS, wait=st.booleans()),
     st.builds(
         ev.CellErrored, cell_id=IDS, error=st.builds(CellError, ename=TEXTS, evalue=TEXTS, traceback=st.just(("t",)))
@@ -152,7 +153,7 @@ def test_a_runaway_print_is_cut_and_counted() -> None:
     outputs.fail("a", CellError(ename="KeyboardInterrupt", evalue="", traceback=()))
     cell = filled(outputs)
     kept = len(cell.stdout.encode())
-    assert MAX_CELL_OUTPUT - size < kept <= MAX_CELL_OUTPUT
+    assert MAX_CELL_OUTPUT - size - EACH < kept <= MAX_CELL_OUTPUT
     assert cell.omitted_bytes == count * size - kept
     assert cell.error is not None
     outputs.clear("a", wait=False)
@@ -160,8 +161,17 @@ def test_a_runaway_print_is_cut_and_counted() -> None:
     assert (filled(outputs).stdout, filled(outputs).omitted_bytes) == ("again", None)
 
 
+def test_many_small_outputs_are_cut_as_well() -> None:
+    outputs = OutputLog()
+    for _ in range(100_000):
+        outputs.append("a", DisplayOutput(index=0, data={"text/plain": "1"}, metadata={}))
+    kept = len(filled(outputs).outputs)
+    assert kept == MAX_CELL_OUTPUT // (EACH + len("text/plain") + 1)
+    assert filled(outputs).omitted_bytes == (100_000 - kept) * (len("text/plain") + 1)
+
+
 def test_all_cells_share_the_cap_of_the_notebook() -> None:
-    outputs = OutputLog(cell_limit=100, notebook_limit=150)
+    outputs = OutputLog(cell_limit=100 + EACH, notebook_limit=150 + EACH)
     outputs.write("a", "stdout", "x" * 100)
     outputs.write("b", "stdout", "y" * 60)
     assert (filled(outputs, "b").stdout, filled(outputs, "b").omitted_bytes) == ("", 60)
@@ -175,7 +185,7 @@ def test_all_cells_share_the_cap_of_the_notebook() -> None:
 
 
 def test_a_growing_display_stays_under_the_cap() -> None:
-    outputs = OutputLog(cell_limit=100, notebook_limit=100)
+    outputs = OutputLog(cell_limit=100 + EACH, notebook_limit=100 + EACH)
     outputs.append("a", golden.display("x", "d"))
     outputs.update("d", golden.display("y" * 50, "d"))
     outputs.update("d", golden.display("z" * 500, "d"))

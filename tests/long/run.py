@@ -64,6 +64,11 @@ SUITES: dict[str, Suite] = {
         pytest("tests/faults/test_cuts.py"),
         {"TAILRACE_CUTS": "600"},
     ),
+    "runaway": Suite(
+        "an endless print, a repr of 1 GB, 10^6 displays: the gateway's memory stays within its bounds",
+        pytest("tests/faults/test_runaway.py"),
+        {"TAILRACE_RUNAWAY": "1"},
+    ),
     "interrupts": Suite(
         "500 interrupts at random moments: every run ends and the next one works", ("-m", "tests.long.interrupts")
     ),

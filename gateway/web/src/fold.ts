@@ -4,7 +4,7 @@ import type {
   Cell, CellStatus, Connection, DbConnectionUpdated, Edge, Event, Graph, Input, Kernel, KernelState, Member, NotebookInfo,
   Run, Snapshot, Status,
 } from "./protocol";
-import { bytesOf, withDisplay, withoutOutputs, withOutput, withStream, type Added, type Room } from "./output_log";
+import { bytesOf, omitted, withDisplay, withoutOutputs, withOutput, withStream, type Added, type Room } from "./output_log";
 
 /** How far the present run is; `current` is the cell that runs. */
 export interface Progress {
@@ -116,6 +116,8 @@ class Draft {
         return this.append(event.cellId, (cell, room) => withStream(cell, event.stream, event.data, room));
       case "cell_output":
         return this.append(event.cellId, (cell, room) => withOutput(cell, event.output, room));
+      case "cell_omitted":
+        return this.append(event.cellId, (cell) => omitted(cell, event.bytes));
       case "cell_output_updated":
         for (const id of this.next.cells.keys())
           if (!this.next.clearing.has(id)) this.add(id, (cell, room) => withDisplay(cell, event.displayId, event.output, room));

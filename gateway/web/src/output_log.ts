@@ -4,6 +4,7 @@ import type { Cell, Output } from "./protocol";
 
 export const MAX_CELL_OUTPUT = 8 * 2 ** 20; // bytes of one cell, as `sizeOf` counts them
 export const MAX_NOTEBOOK_OUTPUT = 64 * 2 ** 20; // bytes of all cells
+export const EACH = 512; // bytes that an output takes beside its own, so that many small ones are bounded as well
 
 /** A cell after one more output, and the bytes that this output takes (0 if it was left out). */
 export interface Added {
@@ -22,21 +23,21 @@ const ASCII = /^[\x00-\x7f]*$/;
 
 /** Append to a stream; neighbouring chunks of one stream are one output. */
 export function withStream(cell: Cell, stream: "stdout" | "stderr", text: string, room: Room): Added {
-  const bytes = utf8(text);
-  if (!fits(cell, bytes, room)) return omitted(cell, bytes);
   const last = cell.outputs.at(-1);
-  const outputs: Output[] =
-    last?.kind === "stream" && last.stream === stream
-      ? [...cell.outputs.slice(0, -1), { ...last, text: last.text + text }]
-      : [...cell.outputs, { kind: "stream", index: cell.outputs.length, stream, text }];
+  const grows = last?.kind === "stream" && last.stream === stream;
+  const bytes = utf8(text) + (grows ? 0 : EACH);
+  if (!fits(cell, bytes, room)) return omitted(cell, utf8(text));
+  const outputs: Output[] = grows
+    ? [...cell.outputs.slice(0, -1), { ...last, text: last.text + text }]
+    : [...cell.outputs, { kind: "stream", index: cell.outputs.length, stream, text }];
   return { cell: { ...cell, outputs, stdout: stream === "stdout" ? cell.stdout + text : cell.stdout }, bytes };
 }
 
 /** An output that does not fit is left out whole and counted; errors are always kept. */
 export function withOutput(cell: Cell, output: Output, room: Room): Added {
   if (output.kind === "stream") return withStream(cell, output.stream, output.text, room);
-  const bytes = sizeOf(output);
-  if (!fits(cell, bytes, room) && output.kind !== "error") return omitted(cell, bytes);
+  const bytes = sizeOf(output) + EACH;
+  if (!fits(cell, bytes, room) && output.kind !== "error") return omitted(cell, bytes - EACH);
   return { cell: { ...cell, outputs: [...cell.outputs, { ...output, index: cell.outputs.length }] }, bytes };
 }
 
@@ -65,10 +66,10 @@ export function withoutOutputs({ error: _e, omittedBytes: _o, ...cell }: Cell): 
 }
 
 export function bytesOf(outputs: readonly Output[]): number {
-  return outputs.reduce((sum, output) => sum + sizeOf(output), 0);
+  return outputs.reduce((sum, output) => sum + sizeOf(output) + EACH, 0);
 }
 
-/** UTF-8 bytes of every string in it, 8 for any other leaf. */
+/** Beside EACH: UTF-8 bytes of every string in it, 8 for any other leaf. */
 export function sizeOf(output: Output): number {
   switch (output.kind) {
     case "stream":
@@ -106,6 +107,7 @@ function hasRoom(bytes: number, room: Room): boolean {
   return room.cell + bytes <= MAX_CELL_OUTPUT && room.notebook + bytes <= MAX_NOTEBOOK_OUTPUT;
 }
 
-function omitted(cell: Cell, bytes: number): Added {
+/** What does not fit is only counted. */
+export function omitted(cell: Cell, bytes: number): Added {
   return { cell: { ...cell, omittedBytes: (cell.omittedBytes ?? 0) + bytes }, bytes: 0 };
 }

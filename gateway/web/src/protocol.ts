@@ -438,6 +438,17 @@ export interface CellOutputUpdated {
   output: StreamOutput | DisplayOutput | ResultOutput | ErrorOutput;
 }
 
+export interface CellOmitted {
+  type: "cell_omitted";
+  seq: number;
+  ts: number;
+  notebookId: string;
+  cause?: Cause;
+  hash?: string;
+  cellId: string;
+  bytes: number;
+}
+
 export interface CellOutputsCleared {
   type: "cell_outputs_cleared";
   seq: number;
@@ -943,6 +954,6 @@ export type Output = StreamOutput | DisplayOutput | ResultOutput | ErrorOutput;
 
 export type Command = Attach | CreateCell | CellUpdate | UpdateCells | DeleteCell | MoveCell | SetCell | SetNotebook | RunCell | RunAll | RunStale | Interrupt | RestartKernel | UpdateDbConnection | Undo | Redo | Complete | Inspect | VariablePage | TablePage | Schema | RenameVariable | StdinReply | Comm | Presence | Subscribe | Save | Ping;
 
-export type Event = CellCreated | CellUpdated | CellDeleted | CellMoved | CellStatus | CellStdout | CellOutput | CellOutputUpdated | CellOutputsCleared | CellErrored | NodeCreated | NodeDeleted | NodeLinked | NodeUnlinked | PropertyChanged | PropertyDeleted | GraphReplaced | CommandExecuting | CommandExecuted | CommandFailed | CommandUndo | CommandRedo | SessionConnected | SessionDisconnected | SessionMoved | ProjectSaved | ProjectLoaded | ProjectChangedOnDisk | NotebookUpdated | KernelStatus | InputRequested | InputAnswered | RunStarted | RunProgress | RunFinished | DbConnectionUpdated | CommSent | ReadOnly;
+export type Event = CellCreated | CellUpdated | CellDeleted | CellMoved | CellStatus | CellStdout | CellOutput | CellOutputUpdated | CellOmitted | CellOutputsCleared | CellErrored | NodeCreated | NodeDeleted | NodeLinked | NodeUnlinked | PropertyChanged | PropertyDeleted | GraphReplaced | CommandExecuting | CommandExecuted | CommandFailed | CommandUndo | CommandRedo | SessionConnected | SessionDisconnected | SessionMoved | ProjectSaved | ProjectLoaded | ProjectChangedOnDisk | NotebookUpdated | KernelStatus | InputRequested | InputAnswered | RunStarted | RunProgress | RunFinished | DbConnectionUpdated | CommSent | ReadOnly;
 
 export type Control = Ack | Error | Pong | Position | Resync | Conflict | Snapshot;
