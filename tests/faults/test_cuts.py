@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
+import msgspec
+import pytest
 
+from tailrace_protocol.codec import Encoding
 from tests.faults.cutting_proxy import CuttingProxy, cutting
 from tests.gateway.fakes import FakeKernels
 from tests.gateway.rim import Client, Frame, running, story
@@ -28,6 +31,7 @@ class Resuming:
     """A client that comes back with the position it has, and sends again what was not answered."""
 
     chance: random.Random
+    encoding: Encoding
     epoch: str | None = None
     seq: int = 0
     first: int = 0  # position of the snapshot it began with
@@ -56,18 +60,24 @@ class Resuming:
             case _:
                 raise AssertionError(frame)
 
+    async def send(self, socket: aiohttp.ClientWebSocketResponse, frame: Frame) -> None:
+        if self.encoding == "json":
+            await socket.send_str(json.dumps(frame))
+        else:
+            await socket.send_bytes(msgspec.msgpack.encode(frame))
+
     async def connect(self, session: aiohttp.ClientSession, url: str, proxy: CuttingProxy, other: Client) -> bool:
         """One connection; true when it was not cut and everything has been answered and heard."""
         with suppress(aiohttp.ClientConnectionError, ConnectionError, EOFError):
-            async with session.ws_connect(url, protocols=("tailrace.v1.json",), max_msg_size=0) as socket:
+            async with session.ws_connect(url, protocols=(f"tailrace.v1.{self.encoding}",), max_msg_size=0) as socket:
                 since = {} if self.epoch is None else {"since": {"epoch": self.epoch, "seq": self.seq}}
-                await socket.send_json({"type": "attach", "id": "attach", "client": "cut", **since})
+                await self.send(socket, {"type": "attach", "id": "attach", "client": "cut", **since})
                 for frame in [*self.open.values()]:
                     self.sent_again += 1
-                    await socket.send_json(frame)
+                    await self.send(socket, frame)
                 while self.open or proxy.left:
                     while proxy.left and len(self.open) < IN_FLIGHT:
-                        await socket.send_json(self.next())
+                        await self.send(socket, self.next())
                     self.hear(await next_frame(socket))
                 last = await other.do("cell_update", cellId="b1", code="y = 0")
                 while self.seq < last["seq"]:
@@ -85,9 +95,10 @@ class Resuming:
 
 async def next_frame(socket: aiohttp.ClientWebSocketResponse) -> Frame:
     message = await socket.receive()
-    if message.type is not aiohttp.WSMsgType.TEXT:
+    if message.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
         raise EOFError(f"the socket ended: {message}")
-    frame: Frame = json.loads(message.data)
+    packed = message.type is aiohttp.WSMsgType.BINARY
+    frame: Frame = msgspec.msgpack.decode(message.data) if packed else json.loads(message.data)
     return frame
 
 
@@ -96,8 +107,11 @@ def applied(frames: list[Frame]) -> list[str]:
     return [frame["id"] for frame in frames if frame["type"] == "command:executing" and frame["client"] == "cut"]
 
 
+@pytest.mark.parametrize("encoding", ["json", "msgpack"])
 @story
-async def test_a_connection_cut_at_any_byte_misses_nothing_and_gets_nothing_twice(tmp_path: Path) -> None:
+async def test_a_connection_cut_at_any_byte_misses_nothing_and_gets_nothing_twice(
+    tmp_path: Path, encoding: Encoding
+) -> None:
     print(f"seed {SEED}")
     chance = random.Random(SEED)
     async with (
@@ -108,7 +122,7 @@ async def test_a_connection_cut_at_any_byte_misses_nothing_and_gets_nothing_twic
         await whole.ready()
         gateway.session.headers["Host"] = f"127.0.0.1:{gateway.port}"  # the door takes no other
         url = f"http://127.0.0.1:{proxy.port}/api/v1/ws/notebook/{await gateway.notebook_id()}"
-        client = Resuming(chance)
+        client = Resuming(chance, encoding)
         for number in range(10 * CUTS):
             if await client.connect(gateway.session, url, proxy, whole):
                 break
@@ -120,7 +134,7 @@ async def test_a_connection_cut_at_any_byte_misses_nothing_and_gets_nothing_twic
         cell = next(cell for cell in (await gateway.state())["cells"] if cell["id"] == "a1")
         assert cell["version"] == 1 + client.sent
         assert cell["code"].startswith(f"x = {client.sent}\n")
-    print(f"cuts = {CUTS}\nsent = {client.sent}\nsent again = {client.sent_again}\nreplayed = {client.replayed}")
+    print(f"{encoding} cuts = {CUTS}\nsent = {client.sent}\nagain = {client.sent_again}\nreplayed = {client.replayed}")
     assert min(proxy.cuts.values()) > CUTS / 8, "the controls: cut both ways, with events missed and answers lost"
     assert client.replayed > CUTS
     assert client.sent_again > 0

@@ -33,6 +33,8 @@ async def say(gateway: Gateway, kernels: FakeKernels, waiting: list[int]) -> Non
     """Text of a cell, as much of it at once as the readers keep up with; notes what waits for the slowest client."""
     notebook = gateway.notebooks.open[0]
     for number in range(EVENTS):
+        if number % 100 == 0:  # else what the cell shows reaches its limit, and the rest is only counted
+            kernels.last.publish(message("clear_output", {"wait": False}, "", "a1"))
         content = {"name": "stderr" if number % 2 else "stdout", "text": f"{number} ".ljust(CHUNK, ".")}
         kernels.last.publish(message("stream", content, "", "a1"))
         await notebook.settle()

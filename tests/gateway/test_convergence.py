@@ -1,14 +1,21 @@
 """Rapid mixed commands from several clients leave every client with the same document, gapless and in one order.
 
-The clients fold the events by a rule of their own: nothing of the gateway's fold is trusted. The seed is printed.
+The clients come and go: each drops its connection now and then and goes on from the position it has, with the commands
+that had no answer sent again. They fold the events by a rule of their own: nothing of the gateway's fold is trusted; in
+the long tier the page's fold (TypeScript) gets the same events and has to come to the gateway's own snapshot. The seed
+is printed.
 """
 
 import asyncio
+import json
 import os
 import random
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +28,9 @@ COMMANDS = int(os.environ.get("TAILRACE_COMMANDS", "200"))
 CLIENTS = int(os.environ.get("TAILRACE_CLIENTS", "2"))
 SEED = int(os.environ.get("TAILRACE_SEED", "0")) or secrets.randbelow(2**32)
 IN_FLIGHT = 20  # commands a client sends before it waits for answers
+LEAVES = 40  # commands after which a client drops its connection, at most
+PAGE = os.environ.get("TAILRACE_PAGE_FOLD") == "yes"  # give the page's fold the same events
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass
@@ -42,23 +52,37 @@ class Client:
     cells: list[FoldedCell] = field(default_factory=list)
     seq: int = 0
     sent: int = 0
+    epoch: str = ""
+    open: dict[str, dict[str, Any]] = field(default_factory=dict)  # sent and not answered, in order
+    attached: int = 0
+    replays: int = 0
+    start: dict[str, Any] | None = None  # the first snapshot
+    events: list[dict[str, Any]] = field(default_factory=list)  # since then
     answered: dict[str, dict[str, Any]] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    last: dict[str, Any] = field(default_factory=dict)  # the notebook when everybody was done
 
     def hear(self, frame: dict[str, Any]) -> None:
         kind = frame["type"]
-        if kind == "snapshot":
+        if kind == "ack" and frame["id"].startswith("attach-"):
+            self.replays += frame["result"]["mode"] == "replay"
+            self.epoch = frame["result"]["epoch"]
+        elif kind == "snapshot":
+            assert self.start is None, "what was missed is replayed"
+            self.start = frame
             self.cells = [folded(cell["id"], cell) for cell in frame["cells"]]
             self.seq = frame["seq"]
         elif kind in {"ack", "error"}:
             assert frame["id"] not in self.answered, f"answered twice: {frame}"
             self.answered[frame["id"]] = frame
+            del self.open[frame["id"]]
             if kind == "error":
                 self.refused[frame["code"]] = self.refused.get(frame["code"], 0) + 1
         elif "seq" in frame:
             assert frame["seq"] == self.seq + 1, f"gap: {self.seq} → {frame['seq']}"
             self.seq = frame["seq"]
+            self.events.append(frame)
             self._fold(kind, frame)
         self.changed.set()
 
@@ -74,9 +98,14 @@ class Client:
             case "cell_moved":
                 self.cells.insert(frame["index"], self.cells.pop(place[frame["cellId"]]))
 
+    def attach(self) -> dict[str, Any]:
+        self.attached += 1
+        since = {"since": {"epoch": self.epoch, "seq": self.seq}} if self.start is not None else {}
+        return {"type": "attach", "id": f"attach-{self.attached}", "client": self.name, **since}
+
     async def until_answered(self, most: int) -> None:
         async with asyncio.timeout(60):
-            while self.sent - len(self.answered) > most:
+            while len(self.open) > most:
                 self.changed.clear()
                 await self.changed.wait()
 
@@ -124,9 +153,14 @@ async def play(gateway: GatewayProcess) -> tuple[list[Client], dict[str, Any]]:
     headers = {"Authorization": f"token {gateway.token}"}
     everybody = asyncio.Barrier(CLIENTS)
     async with ClientSession(headers=headers, timeout=ClientTimeout(total=None, connect=10)) as session:
+        url = f"{gateway.url}/api/v1/ws/notebook/{notebook}"
 
         async def talk(client: Client) -> None:
-            url = f"{gateway.url}/api/v1/ws/notebook/{notebook}"
+            """Connect again and again until everything is said; the last connection stays to the end."""
+            while client.sent < COMMANDS // CLIENTS:
+                await connect(client, min(client.sent + chance.randint(1, LEAVES), COMMANDS // CLIENTS))
+
+        async def connect(client: Client, until: int) -> None:
             async with session.ws_connect(url, protocols=["tailrace.v1.json"], max_msg_size=0) as socket:
 
                 async def listen() -> None:
@@ -136,17 +170,21 @@ async def play(gateway: GatewayProcess) -> tuple[list[Client], dict[str, Any]]:
 
                 async with asyncio.TaskGroup() as group:
                     listener = group.create_task(listen())
-                    await socket.send_json({"type": "attach", "id": "attach", "client": client.name})
-                    client.sent = 1
-                    for number in range(COMMANDS // CLIENTS):
+                    await socket.send_json(client.attach())
+                    for frame in [*client.open.values()]:
+                        await socket.send_json(frame)
+                    while client.sent < until:
                         await client.until_answered(IN_FLIGHT)
-                        await socket.send_json({"id": f"c{number}", **next_command(chance, client)})
+                        frame = {"id": f"c{client.sent}", **next_command(chance, client)}
                         client.sent += 1
-                    await client.until_answered(0)
-                    await everybody.wait()
-                    async with session.get(f"{gateway.url}/api/v1/notebooks/{notebook}") as response:
-                        state = await response.json()
-                    await client.until(state["seq"])
+                        client.open[frame["id"]] = frame
+                        await socket.send_json(frame)
+                    if client.sent == COMMANDS // CLIENTS:
+                        await client.until_answered(0)
+                        await everybody.wait()
+                        async with session.get(f"{gateway.url}/api/v1/notebooks/{notebook}") as response:
+                            client.last = await response.json()
+                        await client.until(client.last["seq"])
                     listener.cancel()
 
         async with asyncio.TaskGroup() as group:
@@ -156,7 +194,13 @@ async def play(gateway: GatewayProcess) -> tuple[list[Client], dict[str, Any]]:
             return clients, await response.json()
 
 
-def test_all_clients_end_with_the_same_document(gateway: GatewayProcess) -> None:
+def as_log(client: Client) -> dict[str, Any]:
+    """What this client heard and what that must come to, in the form of the golden logs."""
+    events = [event for event in client.events if event["seq"] <= client.last["seq"]]
+    return {"name": client.name, "start": client.start, "events": events, "expect": client.last}
+
+
+def test_all_clients_end_with_the_same_document(gateway: GatewayProcess, tmp_path: Path) -> None:
     print(f"seed {SEED}")
     with asyncio.Runner() as runner:
         clients, state = runner.run(play(gateway))
@@ -164,6 +208,14 @@ def test_all_clients_end_with_the_same_document(gateway: GatewayProcess) -> None
     assert hashes == {state["hash"]}
     answers = [frame["type"] for client in clients for frame in client.answered.values()]
     refused = sum(client.refused.get("unknown_cell", 0) for client in clients)
-    print(f"commands = {len(answers)}\nrefused = {refused}\ncells = {len(state['cells'])}")
+    replays = sum(client.replays for client in clients)
+    print(f"commands = {len(answers)}\nrefused = {refused}\ncells = {len(state['cells'])}\nreconnected = {replays}")
+    assert len(answers) == COMMANDS // CLIENTS * CLIENTS
     assert answers.count("ack") > COMMANDS // 3
     assert refused > 0, "the control: a command about a missing cell is refused by its code"
+    assert replays >= CLIENTS
+    if PAGE:
+        for client in clients:
+            (tmp_path / f"fold-{client.name}.json").write_text(json.dumps(as_log(client)))
+        command = [sys.executable, "gateway/web/hatch_build.py", "test"]
+        subprocess.run(command, cwd=ROOT, env={**os.environ, "TAILRACE_LOGS": str(tmp_path)}, check=True)

@@ -40,9 +40,9 @@ SUITES: dict[str, Suite] = {
         {"TAILRACE_HISTORIES": "20000"},
     ),
     "convergence": Suite(
-        "10,000 mixed commands from four clients leave every client with the same document",
+        "10,000 mixed commands from five clients that come and go leave all, and the page's fold, with one document",
         pytest("tests/gateway/test_convergence.py"),
-        {"TAILRACE_COMMANDS": "10000", "TAILRACE_CLIENTS": "4"},
+        {"TAILRACE_COMMANDS": "10000", "TAILRACE_CLIENTS": "5", "TAILRACE_PAGE_FOLD": "yes"},
     ),
     "kills": Suite(
         "250 kills of the gateway under four writers: nothing acknowledged is lost, nothing is there twice",

@@ -11,7 +11,9 @@ import { withoutOutputs } from "../src/output_log";
 import type { Event, Snapshot } from "../src/protocol";
 import { cell, snapshot } from "./fakes";
 
-const GOLDEN = join(import.meta.dirname, "../../../protocol/golden");
+/** The long tier gives logs of its own: what clients heard of random commands. */
+const GIVEN = process.env["TAILRACE_LOGS"];
+const GOLDEN = GIVEN ?? join(import.meta.dirname, "../../../protocol/golden");
 const logs = readdirSync(GOLDEN).filter((name) => name.startsWith("fold-"));
 
 /** The state as the gateway would send it: outputs that are about to be cleared are left out. */
@@ -27,7 +29,7 @@ async function asSnapshot(state: NotebookState): Promise<Snapshot> {
 }
 
 describe("golden logs", () => {
-  it("are there", () => expect(logs.length).toBeGreaterThanOrEqual(15));
+  it("are there", () => expect(logs.length).toBeGreaterThanOrEqual(GIVEN === undefined ? 15 : 1));
 
   it.each(logs)("%s", async (name) => {
     const log = JSON.parse(readFileSync(join(GOLDEN, name), "utf8")) as { start: Snapshot; events: Event[]; expect: Snapshot };
