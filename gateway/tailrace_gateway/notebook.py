@@ -103,6 +103,7 @@ class Notebook:
         self._metrics = metrics or Metrics()
         self._inbox = Inbox(self._take, self._take_edits, self._metrics, kept.state.info.id)
         self._stream = Stream(kept.state.info.id, kept.state.hash)
+        self._untold = 0  # document events that are committed but not published yet
         self._room = Room(self._state, self._stream, self._publish, self._metrics)
         self._encoded: dict[Encoding, tuple[int, bytes]] = {}
         self._durability = Durability(self._state, kept.journal, self._publish, self.post)
@@ -226,7 +227,7 @@ class Notebook:
         """Everybody gets this event next. Document events are folded by `commit` already."""
         if not folded:
             fold(self._state, event)
-        numbered = self._stream.publish(event, with_hash=with_hash)
+        numbered = self._stream.publish(event, with_hash=with_hash, behind=self._untold > 0)
         if isinstance(event, CommandExecuted | CommandFailed):
             known = self._state.answers.get(event.client, event.id)
             self._metrics.ended(event, (known.result or {}).get("runId") if known is not None else None)
@@ -352,7 +353,7 @@ class Notebook:
                     self._refuse_command(one.client, one.command, TailraceError(code, message, details=details))
                 case Applied() if durable:
                     durable -= 1
-                    commit(self._state, outcome)
+                    self._commit(outcome)
                     effects.append((one.command, outcome, self._announce(one.client, one.command, outcome)))
                 case Applied():
                     self._refuse_command(one.client, one.command, failure or BUG)
@@ -367,11 +368,16 @@ class Notebook:
         seq = self._stream.seq + (1 + len(outcome.events) if outcome.events else 0)
         applied = dataclasses.replace(outcome, record=replace(outcome.record, seq=seq))
         await self._durability.append(applied.record)
-        commit(self._state, applied)
+        self._commit(applied)
         return applied
+
+    def _commit(self, applied: Applied) -> None:
+        commit(self._state, applied)
+        self._untold = len(applied.events)
 
     def _tell(self, applied: Applied) -> None:
         for event in applied.events:
+            self._untold -= 1
             self._publish(event, folded=True)
         if applied.lost is not None:
             self._room.tell(applied.lost.client, applied.lost.frame)

@@ -46,7 +46,7 @@ class Numbered:
 
 
 class Stream:
-    """Numbers events in the order of `publish`. `document_hash` is asked every 64th event, and when told so."""
+    """Numbers events in the order of `publish`. `document_hash` is asked once per 64 events, and when told so."""
 
     def __init__(
         self,
@@ -61,21 +61,28 @@ class Stream:
         self.seq = 0
         self._notebook_id = notebook_id
         self._hash = document_hash
+        self._hash_due = False
         self._clock = clock
         self._ring: deque[Numbered] = deque()
         self._bytes = 0
         self._max_events = max_events
         self._max_bytes = max_bytes
 
-    def publish(self, event: Event, *, with_hash: bool = False) -> Numbered:
-        """Give the event its number. Fold it into the state first: the hash is that of the state after it."""
+    def publish(self, event: Event, *, with_hash: bool = False, behind: bool = False) -> Numbered:
+        """Give the event its number. Fold it into the state first: the hash is that of the state after it.
+
+        `behind`: the state holds changes already that later events will tell; a hash that is due waits for the last.
+        """
         self.seq += 1
+        self._hash_due |= with_hash or self.seq % HASH_EVERY == 0
+        hashed = self._hash_due and not behind
+        self._hash_due &= behind
         numbered = msgspec.structs.replace(
             event,
             seq=self.seq,
             ts=self._clock(),
             notebook_id=self._notebook_id,
-            hash=self._hash() if with_hash or self.seq % HASH_EVERY == 0 else None,
+            hash=self._hash() if hashed else None,
         )
         entry = Numbered(self.seq, topic_of(event), encode_json(numbered))
         self._ring.append(entry)

@@ -51,6 +51,7 @@ class Client:
     name: str
     cells: list[FoldedCell] = field(default_factory=list)
     seq: int = 0
+    compared: int = 0
     sent: int = 0
     epoch: str = ""
     open: dict[str, dict[str, Any]] = field(default_factory=dict)  # sent and not answered, in order
@@ -84,6 +85,9 @@ class Client:
             self.seq = frame["seq"]
             self.events.append(frame)
             self._fold(kind, frame)
+            if "hash" in frame:
+                self.compared += 1
+                assert frame["hash"] == document_hash(self.cells), f"not the document at {kind} {self.seq}"
         self.changed.set()
 
     def _fold(self, kind: str, frame: dict[str, Any]) -> None:
@@ -204,6 +208,7 @@ def test_all_clients_end_with_the_same_document(gateway: GatewayProcess, tmp_pat
     print(f"seed {SEED}")
     with asyncio.Runner() as runner:
         clients, state = runner.run(play(gateway))
+    assert all(client.compared > 0 for client in clients)
     hashes = {document_hash(client.cells) for client in clients}
     assert hashes == {state["hash"]}
     answers = [frame["type"] for client in clients for frame in client.answered.values()]

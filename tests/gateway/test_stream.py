@@ -94,3 +94,11 @@ def test_every_64th_event_carries_the_document_hash() -> None:
     assert with_hash == [64, 128, 192]
     asked = stream.publish(CellDeleted(cell_id="a"), with_hash=True)
     assert json.loads(asked.wire("json"))["hash"] == "h" * 16
+
+
+def test_a_hash_that_is_due_waits_until_every_change_in_the_state_is_told() -> None:
+    stream = new_stream()
+    for _ in range(HASH_EVERY - 1):
+        stream.publish(text("x"))
+    entries = [stream.publish(text("x"), behind=behind) for behind in (True, True, False, False)]
+    assert [entry.seq for entry in entries if "hash" in json.loads(entry.wire("json"))] == [66]

@@ -2,7 +2,7 @@
 
 import { effect, signal } from "@preact/signals";
 
-import { type Missed, missed } from "./absence";
+import { Absence, type Missed, missed } from "./absence";
 import { announce } from "./announcer";
 import { Connection, type Frame, type Socket, type Timers } from "./connection";
 import { documentHash } from "./document_hash";
@@ -63,7 +63,7 @@ export class Notebook {
   renames = "";
   private told: string | undefined; // the cell that everybody believes this tab is on
   private startOver = false;
-  private beforeLoss: NotebookState | undefined;
+  private readonly absence = new Absence();
   private divergedAt = -Infinity;
   /** Somebody asked for a new kernel: what the old one takes with it is no surprise. */
   private agreed = "";
@@ -413,7 +413,7 @@ export class Notebook {
         return this.drafts.conflict(frame);
       default:
         // A gap: what is missing is asked for by attaching again from the last event held.
-        if (!this.startOver && !this.store.take(frame)) this.connection.reattach("An event was missing.");
+        if (!this.startOver && !this.store.take(frame)) this.resync("An event was missing.");
     }
   }
 
@@ -422,14 +422,13 @@ export class Notebook {
     this.store.flush();
     this.told = undefined;
     this.tellPlace(this.focused.peek());
-    const before = this.beforeLoss;
-    this.beforeLoss = undefined;
+    const before = this.absence.ended();
     if (before) this.missed.value = missed(before, this.store.now, (id) => this.outbox.codeFor(id) !== undefined);
     this.outbox.online();
   }
 
   private lost(): void {
-    this.beforeLoss ??= this.connection.reconnects.peek() > 0 ? this.store.now : undefined;
+    this.absence.began(this.connection.reconnects.peek() > 0 ? this.store.now : undefined);
     this.outbox.offline();
     this.questions.giveUp();
     this.drafts.cancel();
@@ -471,6 +470,11 @@ export class Notebook {
     this.divergedAt = timers.now();
     console.warn(`The document differs from the gateway's at event ${state.seq}: loading it again.`);
     this.startOver = true;
-    this.connection.reattach("The document differed from the gateway's.");
+    this.resync("The document differed from the gateway's.");
+  }
+
+  private resync(reason: string): void {
+    this.absence.resync();
+    this.connection.reattach(reason);
   }
 }

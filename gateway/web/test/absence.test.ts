@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 
-import { missed } from "../src/absence";
+import { Absence, missed } from "../src/absence";
 import { load } from "../src/fold";
 import type { Cell, Output } from "../src/protocol";
 import { cell, snapshot } from "./fakes";
@@ -18,8 +18,14 @@ describe("what was missed", () => {
 
   it("names changed, new, gone and run cells", () => {
     const before = state([cell("a", { code: "1" }), cell("b"), cell("c")]);
-    const after = state([cell("a", { code: "2" }), cell("c", { outputs: [printed] }), cell("d")]);
+    const after = state([cell("a", { code: "2" }), cell("c", { outputs: [printed], status: "success" }), cell("d")]);
     expect(missed(before, after, none)).toEqual({ changed: ["a", "d"], gone: 1, ran: ["c"] });
+  });
+
+  it("does not call a cell run whose outputs came back from the file while the kernel was new", () => {
+    const reason = { code: "kernel_restarted", message: "" } as const;
+    const after = state([cell("a", { outputs: [printed], status: "stale", reason })]);
+    expect(missed(state([cell("a")]), after, none)).toBeUndefined();
   });
 
   it("leaves out what this page wrote itself", () => {
@@ -27,5 +33,28 @@ describe("what was missed", () => {
     const after = state([cell("a", { code: "2" })]);
     expect(missed(before, after, (id) => id === "a")).toBeUndefined();
     expect(missed(before, after, none)?.changed).toEqual(["a"]);
+  });
+});
+
+describe("an absence", () => {
+  it("lasts from the first loss to the next live connection", () => {
+    const absence = new Absence();
+    const [first, later] = [state([cell("a")]), state([cell("b")])];
+    absence.began(first);
+    absence.began(later);
+    expect(absence.ended()).toBe(first);
+    expect(absence.ended()).toBeUndefined();
+  });
+
+  it("is not a socket that the page threw away itself, unless the gateway then is gone", () => {
+    const absence = new Absence();
+    const seen = state([cell("a")]);
+    absence.resync();
+    absence.began(seen);
+    expect(absence.ended()).toBeUndefined();
+    absence.resync();
+    absence.began(seen);
+    absence.began(seen);
+    expect(absence.ended()).toBe(seen);
   });
 });
