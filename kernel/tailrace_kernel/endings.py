@@ -280,7 +280,8 @@ class Endings:
         run_id = entry.runs[0].id
         name, writer = min(survey.failed)
         ends = "is in a cycle" if writer in state.graph.blocked else "failed"
-        evalue = f"name {name!r} is not defined: cell {writer}, which writes it, {ends}"
+        missing = f"{name.partition(':')[2]} is not there" if is_table(name) else f"name {name!r} is not defined"
+        evalue = f"{missing}: cell {writer}, which writes it, {ends}"
         reason = KernelReason(
             code="upstream_failed", request=run_id, names=(name,), from_cells=(writer,), message=evalue
         )

@@ -123,6 +123,13 @@ def test_a_cell_may_make_its_tables_again(notebook: SqlNotebook, make: str) -> N
     assert (numbers(notebook, "seen"), notebook.error) == ([1], {})
 
 
+def test_a_table_that_was_not_made_is_missed_by_its_name(notebook: SqlNotebook) -> None:
+    notebook.sql("make", "CREATE TABLE t AS SELECT nothing_here")
+    notebook.sql("more", "INSERT INTO t VALUES (2)")
+    notebook.run(mode="all")
+    assert notebook.error["more"] == "UpstreamError: t is not there: cell make, which writes it, failed"
+
+
 def test_what_a_cell_makes_no_more_is_gone(notebook: SqlNotebook) -> None:
     notebook.sql("make", "CREATE TABLE t AS SELECT 1 AS n")
     notebook.sql("read", "-- result: seen\nSELECT n FROM t")

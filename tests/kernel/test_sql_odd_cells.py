@@ -181,6 +181,15 @@ def test_a_refusal_says_what_to_do(connections: Connections, name: str, sql: str
         run(connections, name, sql)
 
 
+@pytest.mark.parametrize("result", [None, "r"])
+def test_types_that_only_this_database_has_are_shown_by_name(connections: Connections, result: str | None) -> None:
+    run(connections, "pg", "DROP TYPE IF EXISTS mood CASCADE; CREATE TYPE mood AS ENUM ('ok')", result=None)
+    found = run(connections, "pg", "SELECT 'ok'::mood AS a, 1::int4 AS b, ARRAY['ok']::mood[] AS c", result=result)
+    assert found.grid is not None
+    assert found.grid.types == ("mood", "int4", "mood[]")
+    assert found.grid.table.column(0).to_pylist() == ["ok"]
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_a_wide_table(connections: Connections, name: str) -> None:
     result = run(connections, name, "SELECT " + ", ".join(f"{number} AS c{number}" for number in range(1200)))

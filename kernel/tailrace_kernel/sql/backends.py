@@ -20,6 +20,7 @@ from tailrace_kernel.sql.values import as_json, for_sqlite, plain, without_nan
 CANCEL_TIMEOUT = 2.0  # seconds
 LOCK_WAIT = 5.0  # seconds SQLite waits for another writer
 _APPLICATION = "tailrace"
+_UNKNOWN = "oid "  # before the number of a type of PostgreSQL that has no name yet
 
 
 def backend_of(url: URL) -> "Backend":
@@ -64,6 +65,10 @@ class Backend:
     def column(self, described: Sequence[Any]) -> tuple[str, pa.DataType | None]:
         """The database's word for a column's type, and the Arrow type its values have, from PEP 249's description."""
         return "", None
+
+    def named(self, words: list[str], connection: sa.Connection) -> list[str]:
+        """The words of `column`, with the names of types that only this database has."""
+        return words
 
     def normalise(self, value: object, source: str) -> object:
         return _documents(plain(value, source), as_json)
@@ -112,8 +117,18 @@ class PostgreSQL(Backend):
         oid = described[1]
         known = types.get(oid)
         if known is None:
-            return f"oid {oid}", None
+            return f"{_UNKNOWN}{oid}", None
         return known.name + ("[]" if oid == known.array_oid else ""), self._ARROW.get(oid)
+
+    def named(self, words: list[str], connection: sa.Connection) -> list[str]:
+        """Enums, domains and composites have an OID that the driver cannot know."""
+        unknown = [int(word.removeprefix(_UNKNOWN)) for word in words if word.startswith(_UNKNOWN)]
+        if not unknown:
+            return words
+        asked = "SELECT oid::int8, format_type(oid, NULL) FROM pg_catalog.pg_type WHERE oid = ANY(%(oids)s)"
+        rows = connection.exec_driver_sql(asked, {"oids": unknown})
+        names = {f"{_UNKNOWN}{oid}": name for oid, name in rows}
+        return [names.get(word, word) for word in words]
 
     def normalise(self, value: object, source: str) -> object:
         from psycopg.types.json import Jsonb

@@ -302,7 +302,7 @@ class SQLAlchemySession:
         grid = from_rows(
             blocks_of(result, block),
             [str(each[0]) for each in described],
-            [word for word, _ in columns],
+            self._engine.backend.named([word for word, _ in columns], self._connection),
             [kind for _, kind in columns],
             keep.rows,
             Budget(keep.bytes),
