@@ -25,6 +25,12 @@ CHANNELS = ("shell", "iopub", "stdin", "hb", "control")
 TAILRACE, IPYKERNEL = "tailrace_kernel", "ipykernel_launcher"
 
 
+def environment(directory: Path) -> dict[str, str]:
+    """Folders of its own, and compiled modules for both kernels: what is installed has them, a clone makes them."""
+    found = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return found | {"IPYTHONDIR": str(directory / "ipython"), "JUPYTER_RUNTIME_DIR": str(directory)}
+
+
 class KernelProcess:
     """`module` is what `python -m` starts. Sockets are connected before the kernel binds them."""
 
@@ -42,7 +48,7 @@ class KernelProcess:
         self._iopub = self._connect("iopub", zmq.SUB, info)
         self.process = subprocess.Popen(
             [sys.executable, "-Xfrozen_modules=off", "-m", module, "-f", str(file)],
-            env={**os.environ, "IPYTHONDIR": str(directory / "ipython"), "JUPYTER_RUNTIME_DIR": str(directory)},
+            env=environment(directory),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
