@@ -295,16 +295,17 @@ class Namespace:
             self._forget_original((name, execute.cell_id), garbage)
         for name in execute.reads:
             originals = self._originals.get(name, {})
-            found += [(name, writer) for writer in originals if self._is_kept_elsewhere(name, writer)]
+            found += [(name, writer) for writer in originals if self._is_kept_elsewhere(name, writer, garbage)]
         if self.rules.copies_recalled:
             for version in found:
                 self._forget_original(version, garbage)
             return frozenset(found)
         return frozenset()
 
-    def _is_kept_elsewhere(self, name: str, writer: str) -> bool:
+    def _is_kept_elsewhere(self, name: str, writer: str, garbage: Garbage) -> bool:
         originals = self._originals[name]
-        return references(originals, writer) > self._known(originals[writer], name, writer) + 1
+        gone = sum(1 for value in garbage if value is originals[writer])
+        return references(originals, writer) > self._known(originals[writer], name, writer) + gone + 1
 
     def _known(self, value: Any, name: str, writer: str) -> int:
         """References to a version of a name that do not count: the name, the version put aside, display history."""

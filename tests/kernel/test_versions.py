@@ -68,6 +68,13 @@ def test_a_change_that_reads_something_else_recalls_no_copy_of_it() -> None:
     assert nb.run("b") == ["b"]
 
 
+def test_what_a_failed_cell_bound_keeps_no_original() -> None:
+    nb = notebook("x = [1]", "z = 0", "x.append(2)")
+    nb.put("b", "y = x\nmissing")
+    assert nb.run("b") == ["b"]
+    assert nb.status("c") == "success"
+
+
 def test_a_cell_that_works_on_no_copy_any_more_is_not_recalled() -> None:
     nb = notebook("x = [1]", "z = 0", "x.append(2)", "k = 0")
     nb.put("c", "n = 1")
