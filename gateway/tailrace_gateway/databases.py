@@ -3,7 +3,7 @@
 A failed change leaves the former connection in force. No event, error or log line holds a secret of a URL.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from tailrace_gateway.pending import Pending, PendingTable
 from tailrace_gateway.state import NotebookState
 from tailrace_protocol.codec import decode_content
 from tailrace_protocol.commands import UpdateDbConnection
-from tailrace_protocol.errors import TailraceError
+from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.events import DbConnectionUpdated, Event
 from tailrace_protocol.kernel_messages import ConfigureDbReply, ConfigureDbRequest, DbConfigured
 from tailrace_protocol.objects import Connection, WireError
@@ -53,25 +53,24 @@ class Databases:
         )
 
     def configure_again(self, talk: Conversation) -> None:
-        """A new kernel gets every connection that was in force."""
+        """A new kernel gets every connection that was in force, but those whose secrets went with a former gateway."""
         for request in self._in_force.values():
             self.configure(talk, request)
+        for connection in [*self._state.db.values()]:
+            if connection.name not in self._in_force and connection.status == "success":
+                self._ask_again(connection)
 
-    def take_over(self, connections: Iterable[Connection]) -> None:
-        """The kernel has these already; nobody here knows their secrets."""
-        for one in connections:
-            self._publish(
-                DbConnectionUpdated(
-                    name=one.name,
-                    connection_string=one.connection_string,
-                    status="error" if one.status == "error" else "success",
-                    in_force=one.connection_string,
-                    error=one.error,
-                    dialect=one.dialect,
-                    seconds=one.seconds,
-                    note=one.note,
-                )
+    def _ask_again(self, connection: Connection) -> None:
+        message = "The gateway was started anew and kept no password: connect again."
+        self._publish(
+            DbConnectionUpdated(
+                name=connection.name,
+                connection_string=connection.connection_string,
+                status="error",
+                in_force=connection.connection_string,
+                error=WireError(code=ErrorCode.DB_NEEDS_CREDENTIALS.value, message=message),
             )
+        )
 
     def _connected(self, request: ConfigureDbRequest, pending: Pending | None, content: Reply) -> None:
         reply = decode_content(ConfigureDbReply, fields(content))

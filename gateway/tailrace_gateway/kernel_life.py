@@ -154,6 +154,7 @@ class KernelLife:
         self._memory.begin(port.place, reply.epoch)
         self._losses.mark_all()
         self._register_everything(talk)
+        self.databases.configure_again(talk)
 
     def _meet(self, port: KernelPort) -> Conversation:
         self.talk = talk = Conversation(port, self._post, self._pendings)
@@ -165,7 +166,6 @@ class KernelLife:
         msg_id = talk.ask("register_cells", everything, self.all_registered, self._die, timeout=REGISTER_SECONDS)
         self.reception.hush(msg_id)
         talk.ask("settings", self.registration.settings(self._state), ignore, note)
-        self.databases.configure_again(talk)
         self.ask_graph(talk)
 
     # Adoption: a kernel whose former gateway is gone
@@ -178,7 +178,6 @@ class KernelLife:
         self.lifted.update(kept.lifted)
         for event in self.runs.take_over(kept.runs, kept.known):
             self._publish(event)
-        self.databases.take_over(kept.connections)
         self._memory.begin(kept.place, kept.epoch, kept.seq)
         self._show("starting")
         self._bringing_up = asyncio.create_task(self._bring_up(self._life, None, kept))

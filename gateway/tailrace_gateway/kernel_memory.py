@@ -67,5 +67,4 @@ class KernelMemory:
             runs=self._runs.under_way(),
             known=self._runs.known,
             lifted=tuple(sorted(self._lifted)),
-            connections=tuple(self._state.db.values()),
         )

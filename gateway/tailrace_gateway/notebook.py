@@ -77,6 +77,7 @@ from tailrace_protocol.events import (
     Cause,
     CommandExecuted,
     CommandFailed,
+    DbConnectionUpdated,
     Event,
     ProjectChangedOnDisk,
     ProjectSaved,
@@ -227,6 +228,8 @@ class Notebook:
         """Everybody gets this event next. Document events are folded by `commit` already."""
         if not folded:
             fold(self._state, event)
+        if isinstance(event, DbConnectionUpdated):
+            self._saving.remember()
         numbered = self._stream.publish(event, with_hash=with_hash, behind=self._untold > 0)
         if isinstance(event, CommandExecuted | CommandFailed):
             known = self._state.answers.get(event.client, event.id)

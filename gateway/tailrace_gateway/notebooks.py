@@ -18,7 +18,7 @@ from tailrace_gateway.metrics import Metrics
 from tailrace_gateway.moved import adopt, remember_place
 from tailrace_gateway.notebook import Notebook
 from tailrace_gateway.notebook_file import NotebookFile
-from tailrace_gateway.opening import open_notebook
+from tailrace_gateway.opening import open_notebook, show_connections
 from tailrace_gateway.output_store import OutputStore
 from tailrace_gateway.saving import Kept
 from tailrace_gateway.state import image
@@ -99,6 +99,7 @@ class Notebooks:
             alive = kernel is not None and await asyncio.to_thread(is_at, kernel.place)
             kept = session.outputs if alive or not file.keeps_outputs else {}
             opened = open_notebook(info, contents, file.file_hash or "", recovered, kept, alive=alive)
+            show_connections(opened.state, session.connections, alive=alive)
             if moved:  # its name is that of the file again
                 opened.state.info = replace(opened.state.info, name=found.name)
             await journal.renew(image(opened.state))

@@ -18,7 +18,7 @@ from tailrace_gateway.output_store import KeptOutputs
 from tailrace_gateway.records import Image, Record, Saved, StoredCell
 from tailrace_gateway.state import NotebookState, from_image, open_state
 from tailrace_protocol import code_hash
-from tailrace_protocol.objects import Cell, NotebookInfo, Output, Reason
+from tailrace_protocol.objects import Cell, Connection, NotebookInfo, Output, Reason
 
 STORED = Reason(
     code="not_run_here",
@@ -56,6 +56,13 @@ def open_notebook(
     for cell_id, entry in kept.items():
         _show_again(opened.state, cell_id, entry, alive=alive)
     return opened
+
+
+def show_connections(state: NotebookState, kept: Sequence[Connection], *, alive: bool) -> None:
+    """The databases of the session before: a kernel that lives has them still, a new one lacks their passwords."""
+    for connection in kept:
+        lost = not alive and connection.status == "success"
+        state.db[connection.name] = replace(connection, status="needs_credentials") if lost else connection
 
 
 def remember_save(

@@ -39,13 +39,13 @@ class KeptKernel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     runs: tuple[KeptRun, ...] = ()  # under way
     known: tuple[str, ...] = ()  # runs that it was asked for
     lifted: tuple[str, ...] = ()  # cells whose outside effects a person allowed
-    connections: tuple[Connection, ...] = ()  # as they were shown: redacted
 
 
 class KeptSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`outputs` by cell id."""
+    """`outputs` by cell id; `connections` as they were shown: redacted."""
 
     outputs: dict[str, KeptOutputs] = {}
+    connections: tuple[Connection, ...] = ()
     kernel: KeptKernel | None = None
 
 

@@ -16,7 +16,7 @@ from tailrace_gateway.conversation import Post
 from tailrace_gateway.ipynb_outputs import Blob
 from tailrace_gateway.journal import RecordLog
 from tailrace_gateway.notebook_file import ChangedOnDisk, NotebookFile, Written
-from tailrace_gateway.output_store import KeptKernel, KeptSession, OutputStore, kept_of
+from tailrace_gateway.output_store import KeptKernel, KeptOutputs, KeptSession, OutputStore, kept_of
 from tailrace_gateway.records import StoredCell
 from tailrace_gateway.state import NotebookState
 from tailrace_protocol import code_hash
@@ -148,9 +148,12 @@ class Saving:
         cells = () if in_file else (self._state.cell(cell_id) for cell_id in self._state.order)
         kept = {cell.id: found for cell in cells if (found := kept_of(cell, code_hash(cell.code)))}
         try:
-            await asyncio.to_thread(self._store.save, KeptSession(outputs=kept, kernel=kernel))
+            await asyncio.to_thread(self._store.save, self._session(kept, kernel))
         except OSError as error:
             log.warning("outputs of %s are not kept: %s", self._file.path.name, error.strerror)
+
+    def _session(self, kept: dict[str, KeptOutputs], kernel: KeptKernel | None) -> KeptSession:
+        return KeptSession(outputs=kept, kernel=kernel, connections=tuple(self._state.db.values()))
 
     async def accept(self, changed: ChangedOnDisk) -> None:
         """What was found on disk is in the document now: the next write may replace it."""

@@ -17,7 +17,19 @@ from tailrace_gateway.credentials import Credentials, Identity
 from tailrace_gateway.notebook import Notebook
 from tailrace_gateway.trace import Trace
 from tailrace_protocol.codec import ENCODERS, Encoding, FrameError, decode_command
-from tailrace_protocol.commands import AnyCommand, Attach, Ping
+from tailrace_protocol.commands import (
+    AnyCommand,
+    Attach,
+    Complete,
+    Inspect,
+    Ping,
+    Presence,
+    RenameVariable,
+    Schema,
+    Subscribe,
+    TablePage,
+    VariablePage,
+)
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.events import Control, Error, Pong
 from tailrace_protocol.limits import ATTACH_SECONDS, MAX_FRAME, MAX_UNACKED
@@ -32,6 +44,9 @@ BAD_FIRST_FRAME = 4400
 NOT_LOGGED_IN = 4401
 SILENT = 4408
 ENDS = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
+VIEWER = "viewer"
+# What a viewer may ask for.
+WATCHING = (Subscribe, Presence, Complete, Inspect, VariablePage, TablePage, Schema, RenameVariable)
 BEATS = frozenset({WSMsgType.PING, WSMsgType.PONG})
 
 
@@ -246,6 +261,9 @@ class Connection:
                 client.tell(Pong(id=command_id, server_time=time.time()))
             case Attach(id=command_id):
                 client.tell(_refusal(command_id, ErrorCode.ALREADY_ATTACHED, "This socket is attached already."))
+            case _ if client.role == VIEWER and not isinstance(command, WATCHING):
+                text = "You may watch this notebook, not change or run it."
+                client.tell(_refusal(command.id, ErrorCode.FORBIDDEN, text))
             case _ if client.unacked >= MAX_UNACKED:
                 text = f"{MAX_UNACKED} frames wait for an answer: wait for some before you send more."
                 client.tell(_refusal(command.id, ErrorCode.TOO_MANY, text))

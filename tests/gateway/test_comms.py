@@ -43,6 +43,38 @@ async def test_a_message_with_a_binary_part_goes_to_the_kernel_and_back_to_every
         assert [(frame["cellId"], frame["data"]) for frame in printed] == [("a1", "heard 6\n")]
 
 
+CONTROL = (
+    ECHO
+    + """
+def asked(channel, message):
+    @channel.on_msg
+    def heard(message):
+        if message["content"]["data"]["method"] == "request_states":
+            open_comms = [name for name in comm.get_comm_manager().comms if name != channel.comm_id]
+            channel.send({"method": "update_states", "states": dict.fromkeys(open_comms, {"value": 7})})
+
+comm.get_comm_manager().register_target("jupyter.widget.control", asked)
+"""
+)
+
+
+@story
+async def test_a_client_that_comes_later_asks_for_the_states_of_open_comms(tmp_path: Path) -> None:
+    """As a widget manager does: on the control comm, whose target widgets register in the kernel."""
+    async with running(tmp_path) as gateway, gateway.client("one") as one:
+        await one.ready()
+        await one.do("run_cell", cellId="a1", code=CONTROL)
+        await one.send("comm", commId="w", phase="open", targetName="echo", data={})
+        await one.event("comm", commId="w")
+        async with gateway.client("late") as late:
+            await late.event("session:connected", client="late")
+            await late.send("comm", commId="c", phase="open", targetName="jupyter.widget.control", data={})
+            await late.send("comm", commId="c", phase="msg", data={"method": "request_states"})
+            answer = await late.event("comm", commId="c", phase="msg")
+            assert answer["data"] == {"method": "update_states", "states": {"w": {"value": 7}}}
+            assert "w" not in [frame.get("commId") for frame in late.frames], "it was open before"
+
+
 @story
 async def test_binary_parts_are_bin_in_msgpack(tmp_path: Path) -> None:
     async with running(tmp_path) as gateway, gateway.client() as client:

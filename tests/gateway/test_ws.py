@@ -16,7 +16,8 @@ from aiohttp.test_utils import TestServer
 
 from tailrace_gateway.app import DOOR
 from tailrace_gateway.credentials import Identity
-from tailrace_gateway.ws import ENDS, Connection, new_socket
+from tailrace_gateway.ws import ENDS, WATCHING, Connection, new_socket
+from tailrace_protocol.commands import COMMANDS
 from tailrace_protocol.limits import MAX_CODE, MAX_FRAME, MAX_UNACKED
 from tests.gateway.fakes import FakeKernels
 from tests.gateway.rim import WAIT, Client, Gateway, running, story
@@ -155,8 +156,11 @@ async def test_a_stopping_gateway_asks_for_a_reconnection(tmp_path: Path) -> Non
     assert await closed == 1012
 
 
+PROGRAM = Identity(None)
+
+
 @asynccontextmanager
-async def short_tempered(gateway: Gateway, silence: float) -> AsyncIterator[str]:
+async def short_tempered(gateway: Gateway, silence: float, who: Identity = PROGRAM) -> AsyncIterator[str]:
     """Address of a server for the same notebook that pings after so many seconds of silence."""
     notebook = await gateway.notebooks.get(await gateway.notebook_id())
 
@@ -164,13 +168,62 @@ async def short_tempered(gateway: Gateway, silence: float) -> AsyncIterator[str]
         socket = new_socket()
         await socket.prepare(request)
         credentials = gateway.app[DOOR].credentials
-        await Connection(socket, notebook, Identity(None), credentials, silence=silence).serve()
+        await Connection(socket, notebook, who, credentials, silence=silence).serve()
         return socket
 
     app = web.Application()
     app.router.add_get("/", serve)
     async with TestServer(app) as server:
         yield str(server.make_url("/"))
+
+
+CHANGING: dict[str, dict[str, Any]] = {
+    "create_cell": {"cellType": "python"},
+    "cell_update": {"cellId": "a1", "code": "x = 9"},
+    "update_cells": {"cells": [{"cellId": "a1", "code": "x = 8"}]},
+    "delete_cell": {"cellId": "b1"},
+    "move_cell": {"cellId": "a1", "afterCellId": None},
+    "set_cell": {"cellId": "a1", "mode": "manual"},
+    "set_notebook": {"lazy": True},
+    "run_cell": {"cellId": "a1"},
+    "run_all": {},
+    "run_stale": {},
+    "interrupt": {},
+    "restart_kernel": {},
+    "update_db_connection": {"connectionString": None},
+    "undo": {},
+    "redo": {},
+    "stdin_reply": {"cellId": "a1", "value": "line"},
+    "comm": {"commId": "w", "phase": "msg", "data": {}},
+    "save": {},
+}
+
+
+@story
+async def test_a_viewer_watches_and_changes_nothing(tmp_path: Path) -> None:
+    """Every command that could change or run something is refused; the control: an editor's is not."""
+    assert CHANGING.keys() == COMMANDS.keys() - {"attach", "ping"} - {
+        struct.__struct_config__.tag for struct in WATCHING
+    }
+    kernels = FakeKernels()
+    codes: dict[str, set[str]] = {}
+    async with running(tmp_path, kernels) as gateway:
+        for role in ("viewer", "editor"):
+            who = Identity(None, role)
+            async with short_tempered(gateway, 20.0, who) as url, gateway.bare.ws_connect(url) as socket:
+                client = Client(socket, role)
+                await client.send("attach", client=role)
+                await client.event("session:connected", client=role)
+                replies = [await client.reply(await client.send(kind, **CHANGING[kind])) for kind in CHANGING]
+                codes[role] = {reply.get("code", "") for reply in replies}
+                watched = await client.reply(await client.send("subscribe", topics=["cell"]))
+                assert watched["type"] == "ack"
+            if role == "viewer":
+                assert (await gateway.state())["revision"] == 0
+                assert not kernels.last.requests("execute_cells")
+        assert (await gateway.state())["revision"] > 3
+    assert codes["viewer"] == {"forbidden"}
+    assert "forbidden" not in codes["editor"]
 
 
 @story
