@@ -68,6 +68,38 @@ def test_outside_effects(connection: str, sql: str, effects: set[Effect]) -> Non
     assert analyze_sql_cell(sql, connection, dialects=DIALECTS).analysis.effects == effects
 
 
+@pytest.mark.parametrize(
+    ("sql", "reads", "binds", "deletes", "stored"),
+    [
+        ("CREATE TABLE t (n int)", "", "t", "", "t"),
+        ("CREATE TABLE IF NOT EXISTS t (n int); INSERT INTO t VALUES (1)", "t", "t", "", "t"),
+        ("DROP TABLE IF EXISTS t; CREATE TABLE t (n int)", "", "t", "", "t"),
+        ("DROP TABLE IF EXISTS t; CREATE TABLE IF NOT EXISTS t (n int)", "", "t", "", "t"),
+        ("CREATE TABLE t (n int); DROP TABLE t", "", "", "t", "t"),
+        ("CREATE TABLE t (n int); DROP TABLE t; CREATE TABLE t AS SELECT 1 AS n", "", "t", "", "t"),
+        ("DROP TABLE IF EXISTS t", "t", "", "t", "t"),
+        ("DROP TABLE t", "t", "", "t", "t"),
+        ("INSERT INTO t VALUES (1)", "t", "", "", "t"),
+        ("ALTER TABLE t RENAME TO u", "t", "u", "", "t u"),
+        ("CREATE OR REPLACE TABLE t AS SELECT * FROM t", "t", "t", "", "t"),
+        ("INSERT INTO files.main.t VALUES (1)", "files.main.t", "", "", ""),
+        ("INSERT INTO s.t VALUES (1)", "s.t", "", "", ""),
+    ],
+)
+def test_what_becomes_of_tables(sql: str, reads: str, binds: str, deletes: str, stored: str) -> None:
+    facts = analyze_sql_cell(sql).analysis
+    found = (facts.reads, facts.binds, facts.deletes, facts.stored)
+    tables = [" ".join(sorted(n.partition(":")[2] for n in names if ":" in n)) for names in found]
+    assert tables == [reads, binds, deletes, stored]
+
+
+def test_only_our_own_database_has_one_version_of_each_table() -> None:
+    outside = analyze_sql_cell("-- connection: pg\nCREATE TABLE IF NOT EXISTS t (n int)").analysis
+    assert (outside.stored, outside.reads) == (frozenset(), frozenset())
+    assert analyze_sql_cell("BEGIN; INSERT INTO t VALUES (1); COMMIT").analysis.lasting
+    assert not analyze_sql_cell("INSERT INTO t VALUES (1)").analysis.lasting
+
+
 def test_a_default_that_is_configured_elsewhere_is_outside() -> None:
     cell = analyze_sql_cell("insert into t values (1)", dialects={"default": "postgres"}, embedded=())
     assert cell.analysis.effects == {Effect.SQL_WRITE}
