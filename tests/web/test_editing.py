@@ -135,3 +135,55 @@ def test_a_name_leads_to_the_cell_that_writes_it(open_notebook: Open) -> None:
     expect(tab.cell(1).locator(".cm-content")).to_be_focused()  # a comment leads nowhere
     tab.cell(2).locator(".cm-line").click(modifiers=["ControlOrMeta"], position={"x": 12, "y": 8})
     expect(tab.cell(0).locator(".cm-content")).to_be_focused()
+
+
+def test_undo_in_command_mode_writes_no_key_into_the_neighbour(open_notebook: Open) -> None:
+    tab = open_notebook("a = 1", "b = 2")
+    tab.front()
+    tab.cell(0).locator(".cm-content").click()
+    tab.page.keyboard.press("Escape")
+    tab.page.keyboard.press("b")
+    tab.expect_count(3)
+    expect(tab.cell(1)).to_be_focused()
+    tab.page.keyboard.press("z")
+    tab.expect_count(2)
+    expect(tab.cell(1)).to_be_focused()
+    tab.page.keyboard.press("k")
+    expect(tab.cell(0)).to_be_focused()
+    tab.expect_codes("a = 1", "b = 2")
+
+
+def test_escape_leaves_a_cell_that_runs_also_when_completions_were_open(open_notebook: Open) -> None:
+    tab = open_notebook("passenger = 1\nname = 2", "import time")
+    tab.wait_kernel()
+    tab.run(0)
+    tab.expect_status(0, "success")
+    tab.cell(1).get_by_role("combobox", name="Runs").select_option("manual")
+    tab.type(1, "while True:\n    ")
+    tab.page.keyboard.type("pas")
+    expect(tab.page.locator(".cm-tooltip-autocomplete")).to_contain_text("pass")
+    tab.page.keyboard.type("s")
+    expect(tab.page.locator(".cm-tooltip-autocomplete")).to_contain_text("pass")
+    tab.page.keyboard.press("Control+Enter")
+    tab.expect_status(1, "running")
+    expect(tab.page.locator(".cm-tooltip-autocomplete")).to_have_count(0)
+    tab.page.keyboard.press("Escape")
+    tab.page.keyboard.press("i")
+    tab.page.keyboard.press("i")
+    tab.expect_status(1, "interrupted")
+    tab.expect_code(1, "while True:\n    pass")
+
+
+def test_what_is_typed_before_the_new_cell_is_there_lands_in_it(open_notebook: Open) -> None:
+    tab = open_notebook("a = 1")
+    tab.front()
+    tab.cell(0).locator(".cm-content").click()
+    keys = ["Alt+Enter", "b", "=", "(", "2", ")", "Enter", "c", "Alt+Enter", "d", "Escape"]
+    tab.page.evaluate(
+        """(keys) => keys.forEach((key) => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {
+             key: key.split("+").at(-1), keyCode: key.endsWith("Enter") ? 13 : 0,
+             altKey: key.startsWith("Alt+"), bubbles: true, cancelable: true})))""",
+        keys,
+    )
+    tab.expect_codes("a = 1", "b=(2)\nc", "d")
+    expect(tab.cell(2)).to_be_focused()

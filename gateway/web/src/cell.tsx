@@ -50,8 +50,9 @@ function Present({ signal, number }: { signal: ReadonlySignal<Cell>; number: num
       data-code={hiddenCodes.value.has(id) ? "hidden" : undefined}
       data-output={hiddenOutputs.value.has(id) ? "hidden" : undefined} data-edited={draft.edited.value || undefined}
       aria-label={`Cell ${number}, ${TYPE_WORDS[cell.type]}, ${state.word}`}
-      onFocusIn={() => {
+      onFocusIn={({ target }) => {
         clearTimeout(leave.current);
+        notebook.focusing.writing = target instanceof HTMLElement && target.isContentEditable;
         notebook.focused.value = id;
         notebook.selected = id;
       }}

@@ -41,6 +41,10 @@ export function CellEditor({ cellId, type, onFocus, onBlur, autofocus, onReady }
     let gone = false;
     let focusWhenReady = autofocus ?? false;
     let wantedStretch: Stretch | undefined;
+    const take = (made: Editor, stretch?: Stretch) => {
+      made.focus(stretch);
+      notebook.typeahead.release(made.press);
+    };
     const make = async () => {
       seen.disconnect();
       const { createEditor } = await loadEditor();
@@ -78,7 +82,7 @@ export function CellEditor({ cellId, type, onFocus, onBlur, autofocus, onReady }
         },
       });
       onReady?.(editor.current);
-      if (focusWhenReady) editor.current.focus(wantedStretch);
+      if (focusWhenReady) take(editor.current, wantedStretch);
       else if (wantedStretch) editor.current.reveal(wantedStretch);
     };
     const seen = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && void make(), {
@@ -89,10 +93,11 @@ export function CellEditor({ cellId, type, onFocus, onBlur, autofocus, onReady }
       focus(stretch) {
         focusWhenReady = true;
         wantedStretch = stretch;
-        if (editor.current) editor.current.focus(stretch);
+        if (editor.current) take(editor.current, stretch);
         else void make();
         return true;
       },
+      press: (event) => editor.current?.press(event),
       select() {
         host.closest<HTMLElement>("section")?.focus();
       },

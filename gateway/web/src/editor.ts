@@ -1,12 +1,12 @@
 /** The code editor of one cell: CodeMirror with our keys. A chunk of its own; knows no notebook. */
 
-import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, completionStatus, type CompletionContext, type CompletionResult, startCompletion } from "@codemirror/autocomplete";
+import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, closeCompletion, completionStatus, type CompletionContext, type CompletionResult, startCompletion } from "@codemirror/autocomplete";
 import { defaultKeymap, deleteLine, history, historyKeymap, indentWithTab, toggleBlockComment } from "@codemirror/commands";
 import { python } from "@codemirror/lang-python";
 import { keywordCompletionSource, PostgreSQL, sql } from "@codemirror/lang-sql";
 import { bracketMatching, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { Annotation, Compartment, EditorState, type Extension, Prec } from "@codemirror/state";
-import { drawSelection, EditorView, keymap, lineNumbers } from "@codemirror/view";
+import { drawSelection, EditorView, keymap, lineNumbers, runScopeHandlers } from "@codemirror/view";
 import { effect, type ReadonlySignal } from "@preact/signals";
 import { classHighlighter } from "@lezer/highlight";
 
@@ -56,6 +56,8 @@ export interface Editor {
   reveal(stretch: Stretch): void;
   nameAtCursor(): string | undefined;
   split(): void;
+  /** A key that was held back for this editor does what it would do if it were pressed now. */
+  press(event: KeyboardEvent): void;
 }
 
 /** Marks a change that came from outside, so that it is not taken for typing. */
@@ -85,23 +87,34 @@ export function createEditor(parent: HTMLElement, cellId: string, text: string, 
   const unfollow = followFound(view, cellId, hooks.found);
   const destroy = view.destroy.bind(view);
   view.destroy = () => (stop(), unfollow(), destroy());
-  return { view, setType, setText: (next) => replaceText(view, next), focus: (stretch) => focusOn(view, stretch), reveal: (stretch) => reveal(view, stretch), nameAtCursor, split: () => splitAtCursor(view, hooks) };
+  return { view, setType, setText: (next) => replaceText(view, next), focus: (stretch) => focusOn(view, stretch), reveal: (stretch) => reveal(view, stretch), nameAtCursor, split: () => splitAtCursor(view, hooks), press: (event) => press(view, event) };
+}
+
+function press(view: EditorView, event: KeyboardEvent): void {
+  // A key before it, Escape, may have given the focus away: then it is for whoever has it.
+  if (!view.hasFocus) return void document.activeElement?.dispatchEvent(new KeyboardEvent(event.type, event));
+  if (runScopeHandlers(view, event, "editor") || event.key.length !== 1) return;
+  const { from, to } = view.state.selection.main;
+  const insert = () => view.state.update(view.state.replaceSelection(event.key), { userEvent: "input.type", scrollIntoView: true });
+  if (!view.state.facet(EditorView.inputHandler).some((handler) => handler(view, from, to, event.key, insert))) view.dispatch(insert());
 }
 
 function keys(hooks: EditorHooks): Extension {
-  const run = () => (hooks.run(), true);
+  // What runs is what is there: an open list of completions would take the next Escape for itself.
+  const closing = (what: () => void) => (view: EditorView) => (closeCompletion(view), what(), true);
+  const run = closing(() => hooks.run());
   return [
     Prec.highest(
       keymap.of([
-        { key: "Shift-Enter", run: () => (hooks.runAndAdvance(), true) },
-        { key: "Alt-Enter", run: () => (hooks.runAndInsert(), true) },
+        { key: "Shift-Enter", run: closing(() => hooks.runAndAdvance()) },
+        { key: "Alt-Enter", run: closing(() => hooks.runAndInsert()) },
         { key: "Mod-Enter", run },
         { key: "Ctrl-Enter", run },
         { key: "Ctrl-Shift--", run: (view) => (splitAtCursor(view, hooks), true) },
         { key: "Ctrl-Shift-_", run: (view) => (splitAtCursor(view, hooks), true) },
         { key: "Ctrl-m", run: () => (hooks.escaped(), true) }, // CodeMirror's own use of it is for Tab, which Esc frees here
         { key: "Tab", run: (view) => acceptCompletion(view) || completeAtCursor(view) },
-        { key: "Escape", run: (view) => closeCard(view) || (completionStatus(view.state) === null && (hooks.escaped(), true)) },
+        { key: "Escape", run: (view) => closeCard(view) || (completionStatus(view.state) !== "active" && (closeCompletion(view), hooks.escaped(), true)) },
       ]),
     ),
     keymap.of([

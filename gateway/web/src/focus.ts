@@ -27,6 +27,8 @@ export interface CellHandle {
   selection?(): Stretch | undefined;
   /** Make two cells of it, at the cursor. */
   split?(): void;
+  /** Takes a key that was held back for a cell that did not come. */
+  press?(event: KeyboardEvent): void;
   /** The variable at the cursor, when the cell has an editor. */
   nameAtCursor?(): string | undefined;
 }
@@ -35,6 +37,8 @@ export class Focus {
   readonly focused = signal<string | undefined>(undefined);
   /** The cell that had the focus last, also when the focus is in a panel or nowhere. */
   selected: string | undefined;
+  /** The keys write text: a neighbour that takes the focus of a deleted cell takes it in the same mode. */
+  writing = false;
   private readonly handles = new Map<string, CellHandle>();
   private readonly goTo = new Map<string, Mode>(); // commands whose cell, or the one after it, takes the focus
   private wanted: { cellId: string; mode: Mode; stretch: Stretch | undefined } | undefined;
@@ -98,7 +102,7 @@ export class Focus {
       const at = before.order.indexOf(event.cellId);
       const next = [...before.order.slice(at + 1), ...before.order.slice(0, Math.max(at, 0)).reverse()].find((id) => order.includes(id));
       this.focused.value = undefined;
-      if (next !== undefined) this.focus(next, this.goTo.get(event.cause?.id ?? "") ?? "edit");
+      if (next !== undefined) this.focus(next, this.goTo.get(event.cause?.id ?? "") ?? (this.writing ? "edit" : "command"));
     }
   }
 }

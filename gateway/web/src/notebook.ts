@@ -17,6 +17,7 @@ import { personName } from "./person";
 import { Questions } from "./questions";
 import { clientFor, HttpError, pageKey, randomId, rest } from "./session";
 import { Store } from "./store";
+import { Typeahead } from "./typeahead";
 import { Mailbox } from "./widgets/mailbox";
 
 export type OverlayName = "palette" | "help" | "rename" | "person";
@@ -43,6 +44,7 @@ export class Notebook {
   readonly refused = signal<{ code: string; message: string } | undefined>(undefined);
   readonly announcement = signal("");
   readonly focusing: Focus;
+  readonly typeahead = new Typeahead(timers, (event) => this.focusing.handle(this.selected ?? "")?.press?.(event));
   readonly drafts: Drafts;
   readonly questions: Questions;
   /** The last thing this tab did to the document, where a way back is offered: undo takes it back. */
@@ -156,6 +158,7 @@ export class Notebook {
 
   createCell(cellType: CellType, afterCellId: string | null, mode: Mode = "edit", code?: string): void {
     this.focusing.goWith(this.edit({ type: "create_cell", cellType, afterCellId, ...(code !== undefined && { code }) }), mode);
+    if (mode === "edit" && this.connection.state.peek() === "live") this.typeahead.hold(); // what is typed on is the new cell's
   }
 
   /** Put these cells into a notebook that has at most one cell, an empty one. */
@@ -178,11 +181,11 @@ export class Notebook {
   /** Take back the last thing that this tab did to the document, text of a cell included. */
   undo(): void {
     this.drafts.saveAll();
-    this.edit({ type: "undo" });
+    this.focusing.goWith(this.edit({ type: "undo" }), "command"); // the next key must not become code
   }
 
   redo(): void {
-    this.edit({ type: "redo" });
+    this.focusing.goWith(this.edit({ type: "redo" }), "command");
   }
 
   save(): void {
@@ -447,6 +450,7 @@ export class Notebook {
   private answered(frame: Command, answer: Ack | Refusal): void {
     this.questions.answered(frame.id, answer);
     this.drafts.answered(frame, answer);
+    if (frame.type === "create_cell" && answer.type === "error") this.typeahead.giveUp();
   }
 
   private folded(events: readonly Event[], before: NotebookState, after: NotebookState): void {
