@@ -27,6 +27,7 @@ from tailrace_protocol.codec import to_builtins
 from tailrace_protocol.commands import COMMANDS
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.events import CONTROLS, EVENTS
+from tailrace_protocol.kernel_messages import LibraryFileRequest
 from tailrace_protocol.objects import NotebookId
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -37,6 +38,8 @@ LOGGED_OUT = 4401  # close code
 MAX_IMPORT = 64 * 2**20  # bytes of a notebook file
 LOGIN_BODY = 4 * 2**10  # bytes
 BY_SOCKET = "Cells and connections change through the WebSocket only: GET /api/v1/ws/notebook/{id}, then send frames."
+NOT_FROM_HTML = "An .html page shows a notebook but does not hold it: import the .ipynb, .py or .md it was made of."
+LIBRARIES = frozenset({"plotly"})
 READ_ONLY_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -91,6 +94,7 @@ class Routes:
             Route("GET", f"{one}/export", Need.LOGIN, self._export),
             Route("GET", f"{one}/blobs/{{digest}}", Need.LOGIN, self._blob),
             Route("GET", f"{one}/tables/{{cell}}/{{output}}", Need.LOGIN, self._table),
+            Route("GET", f"{one}/libraries/{{name}}", Need.LOGIN, self._library),
             Route("GET", "/api/v1/ws/notebook/{id}", Need.SOCKET, self._socket),
             Route("GET", "/api/v1/health", Need.LOGIN, self._health),
             Route("GET", "/metrics", Need.LOGIN, self._metrics),
@@ -159,6 +163,8 @@ class Routes:
 
     async def _import(self, request: web.Request) -> web.StreamResponse:
         name = request.query.get("name", "")
+        if name.lower().endswith((".html", ".htm")):
+            raise TailraceError(ErrorCode.BAD_FIELD, NOT_FROM_HTML)
         content = await _limited(request, MAX_IMPORT)
         if not name.endswith((".py", ".ipynb", ".md")):
             raise TailraceError(
@@ -219,6 +225,16 @@ class Routes:
 
     async def _table(self, request: web.Request) -> web.StreamResponse:
         return await download(request, await self._notebooks.get(_notebook_id(request)))
+
+    async def _library(self, request: web.Request) -> web.StreamResponse:
+        """For the page to run in an opaque-origin frame; of this origin it is a download and no script."""
+        if request.match_info["name"] not in LIBRARIES:
+            raise TailraceError(ErrorCode.NOT_FOUND, "There is nothing at this address.")
+        notebook = await self._notebooks.get(_notebook_id(request))
+        reply = await notebook.question("library_file", LibraryFileRequest(name="plotly"))
+        headers = {"Content-Disposition": "attachment", "X-Tailrace-Version": str(reply["version"])}
+        content = b"".join(reply.get("buffers", ()))
+        return web.Response(body=content, headers=headers, content_type="application/octet-stream")
 
     async def _by_socket(self, request: web.Request) -> web.StreamResponse:
         raise TailraceError(ErrorCode.METHOD_NOT_ALLOWED, BY_SOCKET)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tailrace_kernel.early import Begun, EarlyQueries
 from tailrace_kernel.shown_tables import ShownTables
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tailrace_kernel.sql import Connections, Maker, Running, SqlResult
     from tailrace_kernel.sql.grid import Grid
 
+T = TypeVar("T")
 CANCEL_PATIENCE = 0.5  # seconds a reader waits for a cancelled statement to let go; it is chased on after that
 CLOSE_PATIENCE = 1.0  # seconds that the end of the kernel waits for its databases
 
@@ -260,6 +261,10 @@ class Queries:
         made = part(grid, request.format, request.row)
         reply = ExportTableReply(token=token, rows=grid.table.num_rows, complete=grid.complete, next_row=made.next_row)
         return reply, [made.content]
+
+    def aside(self, work: Callable[[], T]) -> "Future[T]":
+        """Done on the thread that answers beside a running cell."""
+        return self._aside.submit(work)
 
     def forget(self, cell_id: str) -> None:
         """The cell is gone, what it showed, and what it made. Call it before others can run for that."""

@@ -6,6 +6,7 @@ later. Source: SPEC.md, part A.
 """
 
 import logging
+import os
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from tailrace_kernel.catalogue import Catalogue, Entry
 from tailrace_kernel.conductor import Conductor
 from tailrace_kernel.event_ring import EventRing
 from tailrace_kernel.facts import Diagnostic
+from tailrace_kernel.library_files import library_file
 from tailrace_kernel.lifeline import Lifeline
 from tailrace_kernel.outbox import Outbox
 from tailrace_kernel.queries import Queries
@@ -30,6 +32,8 @@ from tailrace_protocol.joined import join
 from tailrace_protocol.limits import MAX_CELLS, MAX_CODE
 
 logger = logging.getLogger(__name__)
+# Clients of ours draw figures themselves; Plotly's choice for notebooks adds its 5 MB of JavaScript to the outputs.
+PLOTLY_RENDERER = ("PLOTLY_RENDERER", "plotly_mimetype")
 PROTOCOL_VERSION = wire.PROTOCOL_VERSION
 
 
@@ -75,6 +79,7 @@ class Requests:
             "table_page_request": self.table_page,
             "export_table_request": self.export_table,
             "rename_variable_request": self.rename_variable,
+            "library_file_request": self.library_file,
         }
 
     def handle(self, call: Call) -> None:
@@ -98,6 +103,7 @@ class Requests:
 
     def attach(self, request: wire.AttachRequest, call: Call) -> wire.Content:
         self._outbox.attached = True
+        os.environ.setdefault(*PLOTLY_RENDERER)
         if self._lifeline is not None and request.lifeline is not None:
             self._hold_lifeline(self._lifeline, request.lifeline)
         return wire.AttachReply(
@@ -332,6 +338,9 @@ class Requests:
 
     def export_table(self, request: wire.ExportTableRequest, call: Call) -> None:
         self._later(call, self._queries.export(request))
+
+    def library_file(self, request: wire.LibraryFileRequest, call: Call) -> None:
+        self._later(call, self._queries.aside(lambda: library_file(request.name)))
 
     def _later(self, call: Call, future: Any) -> None:
         """Answer with what a worker thread gives: a reply, or a reply and its buffers."""

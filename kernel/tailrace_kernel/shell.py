@@ -208,6 +208,10 @@ class TailraceShell(ZMQInteractiveShell):
                 self.showtraceback(failure, tb_offset=0)
 
 
+# By this name libraries (plotly, rich, …) know that they are in a notebook; subclasses they do not look for.
+TailraceShell.__name__ = "ZMQInteractiveShell"
+
+
 def format_group(error: BaseException, frames: TracebackType | None) -> list[str]:
     """An exception group as Python prints it; IPython prints it to stderr, where no client finds an error."""
     return traceback.format_exception(type(error), error, user_frames(frames))

@@ -121,6 +121,7 @@ REQUESTS: dict[str, str] = {
     "rename_variable_request": "The edits that give a variable of the notebook another name in every cell, by scope; "
     "changes nothing. Error `cannot_rename` says which cell stands in the way.",
     "export_table_request": "One part of such a table as CSV or Arrow, in one buffer; ask again from `next_row`.",
+    "library_file_request": "The JavaScript that a package of the kernel brings along (plotly.js), in one buffer.",
 }
 
 IOPUB: dict[str, str] = {

@@ -185,6 +185,12 @@ class ExportTableRequest(Content, frozen=True, kw_only=True):
     token: str | None = None
 
 
+class LibraryFileRequest(Content, frozen=True, kw_only=True):
+    """The JavaScript that a Python package of the kernel's environment brings along, to draw its outputs."""
+
+    name: Literal["plotly"]
+
+
 # replies
 
 
@@ -368,6 +374,12 @@ class ExportTableReply(Content, frozen=True, kw_only=True):
     next_row: int | None = None  # None after the last part
 
 
+class LibraryFileReply(Content, frozen=True, kw_only=True):
+    """One buffer follows: the file, UTF-8."""
+
+    version: str  # of the Python package
+
+
 class ReplayReply(Content, frozen=True, kw_only=True):
     """One buffer follows: per message u32 frame count, u32 lengths, then the frames; all little-endian."""
 
@@ -449,6 +461,7 @@ REQUESTS: dict[str, type[Content]] = {
     "table_page_request": TablePageRequest,
     "export_table_request": ExportTableRequest,
     "rename_variable_request": RenameVariableRequest,
+    "library_file_request": LibraryFileRequest,
 }
 """`interrupt_request` is Jupyter's own; its content may hold `run_id` (TailraceInterruptRequest)."""
 

@@ -22,6 +22,7 @@ from tests.gateway.fakes import FakeKernels
 from tests.gateway.rim import TOKEN, Gateway, running, story
 
 EXAMPLES = {
+    "{name}": "plotly",
     "{cell}": "a1",
     "{output}": "0",
     "{id}": "no-such-notebook",

@@ -1,5 +1,6 @@
 """What cells show that stays in the kernel: the rows of DataFrames, and the state of Output widgets."""
 
+import importlib.metadata
 from collections.abc import Iterator
 from typing import Any
 
@@ -87,3 +88,23 @@ def test_an_output_widget_keeps_a_bounded_text(peer: Peer) -> None:
     peer.register("size", "print(sum(len(one['text']) for one in out.outputs))")
     peer.run("flood")
     assert outputs(peer.last, "size") == [("stdout", f"{2**20}\n")]
+
+
+def test_a_package_gives_its_javascript_without_being_imported(peer: Peer) -> None:
+    answer = peer.reply(peer.send("library_file_request", {"name": "plotly"}))
+    assert answer["content"]["status"] == "ok"
+    assert answer["content"]["version"] == importlib.metadata.version("plotly")
+    assert b"plotly.js v" in answer["buffers"][0][:200]
+    peer.register("not-imported", "import sys\nprint('plotly' in sys.modules)")
+    peer.run("not-imported")
+    assert outputs(peer.last, "not-imported") == [("stdout", "False\n")]
+    assert peer.ask("library_file_request", {"name": "os"})["ename"] == "bad_field"
+
+
+def test_libraries_see_a_notebook(peer: Peer) -> None:
+    peer.register(
+        "rich",
+        "from rich.console import Console\nfrom plotly import io\nprint(Console().is_jupyter, io.renderers.default)",
+    )
+    peer.run("rich")
+    assert outputs(peer.last, "rich") == [("stdout", "True plotly_mimetype\n")]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.notebook_page import NotebookPage
+from tests.web.notebook_page import KERNEL_START, NotebookPage
 
 Open = Callable[..., NotebookPage]
 PAGES_BUTTON = "Page, sort, filter or download"
@@ -138,3 +138,24 @@ def test_large_pictures_come_by_themselves_and_large_json_on_request(open_notebo
     tree.get_by_role("button", name=re.compile(r"^Show .* of application.json$")).click()
     tree.locator("summary", has_text="words").click()
     expect(tree.locator(".json")).to_contain_text("word 99")
+
+
+def test_charts_are_drawn_by_the_kernels_own_library(open_notebook: Open) -> None:
+    tab = open_notebook(
+        "import plotly.graph_objects as go\ngo.Figure(go.Scatter(y=[1, 3, 2], name='lonely'), layout={'height': 300})",
+        "import altair, pandas\nframe = pandas.DataFrame({'x': [1, 2], 'y': [3, 4]})\n"
+        "altair.Chart(frame).mark_point().encode(x='x', y='y')",
+        "import ipywidgets\nfrom tqdm.auto import tqdm\nfor _ in tqdm(range(50), desc='auto'):\n    pass",
+    )
+    outside: list[str] = []
+    tab.page.on("request", lambda request: outside.append(request.url))
+    tab.wait_kernel()
+    tab.page.get_by_role("button", name="Run all").click()
+    for number in range(3):
+        tab.expect_status(number, "success")  # three libraries are imported meanwhile
+    chart = tab.cell(0).frame_locator("iframe")
+    expect(chart.locator(".scatterlayer .point")).to_have_count(3, timeout=KERNEL_START)
+    expect(tab.cell(0).locator("iframe")).to_have_css("height", "300px")
+    expect(tab.cell(1).locator("svg .mark-symbol path")).to_have_count(2)
+    expect(tab.cell(2).locator(".outputs")).to_contain_text("50/50")  # a widget, as in any notebook
+    assert [url for url in outside if not url.startswith((tab.gateway.url, "blob:", "data:"))] == []

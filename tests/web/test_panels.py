@@ -145,3 +145,39 @@ def test_panels_and_calm_words(open_notebook: Open) -> None:
     tab.wait_kernel()
     tab.expect_status(1, "stale")  # its outputs are of the kernel that went
     expect(page.get_by_test_id("problem")).to_have_count(0)
+
+
+def test_the_graph_is_zoomed_and_dragged_and_outputs_stand_above_in_one_notebook(open_notebook: Open) -> None:
+    tab = open_notebook("x0 = 1\nx0", *(f"x{n} = x{n - 1} + 1" for n in range(1, 25)))
+    page = tab.page
+    tab.wait_kernel()
+    page.get_by_role("button", name="Panels").click()
+    page.get_by_role("tab", name="Graph").click()
+    page.get_by_role("button", name="Layered").click()
+    pane, zoom = page.locator(".drawing"), page.get_by_role("group", name="Zoom").locator("output")
+    expect(zoom).to_have_text("100 %")
+    tall = pane.evaluate("place => place.scrollHeight")
+    page.get_by_role("button", name="Larger").click()
+    expect(zoom).to_have_text("125 %")
+    assert pane.evaluate("place => place.scrollHeight") > tall
+    box = pane.bounding_box()
+    assert box is not None
+    before = pane.evaluate("place => place.scrollTop")
+    x, y = box["x"] + 3, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y - 60)
+    page.mouse.up()
+    assert pane.evaluate("place => place.scrollTop") == before + 60
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, 400)
+    page.keyboard.up("Control")
+    expect(zoom).not_to_have_text("125 %")
+    page.get_by_role("button", name="Fit").click()
+    sizes = pane.evaluate("place => [place.scrollHeight, place.clientHeight, place.scrollWidth, place.clientWidth]")
+    assert (sizes[0], sizes[2]) == (sizes[1], sizes[3])
+    page.get_by_role("button", name="All commands").click()
+    page.get_by_role("combobox", name="Command").fill("outputs above")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_have_attribute("data-outputs", "above")
+    assert page.evaluate("localStorage.getItem('tailrace.outputs-above')") == tab.notebook_id

@@ -2,7 +2,7 @@
 
 import * as cells from "./cell_actions";
 import type { Notebook, PanelName } from "./notebook";
-import { lineNumbersShown, outputsAbove, toggleCode, toggleOutput } from "./view_settings";
+import { lineNumbersShown, toggleAbove, toggleCode, toggleOutput } from "./view_settings";
 
 export interface Action {
   id: string;
@@ -74,7 +74,7 @@ export const ACTIONS: readonly Action[] = [
   onCell("sql", "Make it an SQL cell", (notebook, id) => notebook.setCell(id, { cellType: "sql" }), "S"),
   onCell("output", "Show or hide the output", (_, id) => toggleOutput(id), "O"),
   onCell("code", "Show or hide the code", (_, id) => toggleCode(id), "Shift-O"),
-  global("above", "Show outputs above or below the code", () => (outputsAbove.value = !outputsAbove.peek())),
+  global("above", "Show outputs above or below the code", (notebook) => toggleAbove(notebook.id)),
   global("lines", "Show or hide line numbers", () => (lineNumbersShown.value = !lineNumbersShown.peek()), "L or Shift-L"),
   global("next-error", "Go to the next error", (notebook, id) => cells.nextWith(notebook, id, TERMINAL_TROUBLE), "E"),
   global("next-running", "Go to the running cell", (notebook, id) => cells.nextWith(notebook, id, ["running"]), "R"),

@@ -58,7 +58,7 @@ function Opened() {
     <>
       <a class="skip" href="#cells">Skip to the cells</a>
       <Bar />
-      <main class="page" id="cells" tabIndex={-1} data-outputs={outputsAbove.value ? "above" : undefined}>
+      <main class="page" id="cells" tabIndex={-1} data-outputs={outputsAbove.value.has(notebook.id) ? "above" : undefined}>
         <Banners />
         <ProblemNote place="" />
         {order.length === 0 && <p class="empty">An empty notebook. Its first cell goes here:</p>}

@@ -6,10 +6,11 @@ const NUMBERS = "tailrace.line-numbers";
 const FOLDED = "tailrace.folded";
 const CODES = "tailrace.folded-code";
 const ABOVE = "tailrace.outputs-above";
-const KEPT = 500; // folded cells remembered, over all notebooks
+const KEPT = 500; // folded cells, over all notebooks, and notebooks remembered
 
 export const lineNumbersShown = signal(localStorage.getItem(NUMBERS) === "yes");
-export const outputsAbove = signal(localStorage.getItem(ABOVE) === "yes");
+/** Notebooks whose outputs stand above the code. */
+export const outputsAbove = signal<ReadonlySet<string>>(new Set((localStorage.getItem(ABOVE) ?? "").split(" ").filter(Boolean)));
 export const hiddenCodes = signal<ReadonlySet<string>>(new Set((localStorage.getItem(CODES) ?? "").split(" ").filter(Boolean)));
 export const hiddenOutputs = signal<ReadonlySet<string>>(new Set((localStorage.getItem(FOLDED) ?? "").split(" ").filter(Boolean)));
 
@@ -17,7 +18,7 @@ effect(() => localStorage.setItem(NUMBERS, lineNumbersShown.value ? "yes" : "no"
 effect(() => localStorage.setItem(FOLDED, [...hiddenOutputs.value].slice(-KEPT).join(" ")));
 
 effect(() => localStorage.setItem(CODES, [...hiddenCodes.value].slice(-KEPT).join(" ")));
-effect(() => localStorage.setItem(ABOVE, outputsAbove.value ? "yes" : "no"));
+effect(() => localStorage.setItem(ABOVE, [...outputsAbove.value].slice(-KEPT).join(" ")));
 
 export function toggleOutput(cellId: string): void {
   toggle(hiddenOutputs, cellId);
@@ -27,8 +28,12 @@ export function toggleCode(cellId: string): void {
   toggle(hiddenCodes, cellId);
 }
 
-function toggle(set: Signal<ReadonlySet<string>>, cellId: string): void {
+export function toggleAbove(notebookId: string): void {
+  toggle(outputsAbove, notebookId);
+}
+
+function toggle(set: Signal<ReadonlySet<string>>, id: string): void {
   const now = new Set(set.value);
-  if (!now.delete(cellId)) now.add(cellId);
+  if (!now.delete(id)) now.add(id);
   set.value = now;
 }

@@ -3,14 +3,14 @@
 import DOMPurify from "dompurify";
 
 import tableStyle from "../styles/rich.css?inline";
+import { drawFrame } from "./frame";
 import { asText, type Draw } from "./registry";
 
 const HAS_SCRIPT = /<script\b/i;
-const FRAME_CAP = 4000; // px
 
 export const drawHtml: Draw = (into, value, { dark }) => {
   const html = asText(value);
-  return HAS_SCRIPT.test(html) ? drawFrame(into, html, dark) : drawClean(into, html);
+  return HAS_SCRIPT.test(html) ? drawFrame(into, "Output with scripts", { html, dark }) : drawClean(into, html);
 };
 
 /** Styles of the output stay inside the shadow root and cannot repaint the page. */
@@ -41,20 +41,4 @@ export function clean(html: string): DocumentFragment {
     ADD_TAGS: ["style"],
     FORCE_BODY: true, // else a style sheet at the start is lost
   });
-}
-
-function drawFrame(into: HTMLElement, html: string, dark: boolean): () => void {
-  const frame = document.createElement("iframe");
-  frame.className = "frame";
-  frame.title = "Output with scripts";
-  frame.setAttribute("sandbox", "allow-scripts"); // never with allow-same-origin: together they are no sandbox
-  frame.src = "/frame.html";
-  const resize = (event: MessageEvent<{ height?: unknown }>) => {
-    if (event.source !== frame.contentWindow || typeof event.data?.height !== "number") return;
-    frame.style.height = `${Math.min(event.data.height, FRAME_CAP)}px`;
-  };
-  addEventListener("message", resize);
-  frame.addEventListener("load", () => frame.contentWindow?.postMessage({ html, dark }, "*"));
-  into.append(frame);
-  return () => removeEventListener("message", resize);
 }

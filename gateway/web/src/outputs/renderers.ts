@@ -12,6 +12,7 @@ const VEGA = /^application\/vnd\.vega(lite)?\.v\d+[.+]json$/;
 
 register({ name: "widget", matches: one("application/vnd.jupyter.widget-view+json"), load: async () => (await import("./widget")).drawWidget });
 register({ name: "vega", matches: (mime) => VEGA.test(mime), load: async () => (await import("./vega")).drawVega });
+register({ name: "plotly", matches: one("application/vnd.plotly.v1+json"), load: async () => (await import("./plotly")).drawPlotly });
 register({ name: "html", matches: one("text/html"), load: () => drawHtml });
 register({ name: "markdown", matches: one("text/markdown"), load: async () => (await import("./markdown")).drawMarkdown });
 register({ name: "latex", matches: one("text/latex"), load: async () => (await import("./latex")).drawLatex });

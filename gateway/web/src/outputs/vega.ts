@@ -15,7 +15,7 @@ export const drawVega: Draw = (into, value, { mime, dark }) => {
     actions: false,
     tooltip: { theme: dark ? "dark" : "light" },
     ...(dark && { theme: "dark" as const }),
-    config: { background: "transparent" },
+    config: { background: "transparent", ...(dark && { axis: { gridColor: "#343b45", domainColor: "#4a525e", tickColor: "#4a525e" } }) },
   }).then(
     (result) => {
       free = () => result.finalize();

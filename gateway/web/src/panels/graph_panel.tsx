@@ -8,6 +8,7 @@ import { CellLink, CellLinks } from "../cell_link";
 import { shownState } from "../cell_state";
 import { useNotebook } from "../context";
 import type { Edge } from "../protocol";
+import { Pane } from "./graph_pane";
 import type * as Layouts from "./graph_layout";
 import { ancestors, descendants } from "./graph_paths";
 import { titleOf } from "./outline_panel";
@@ -63,8 +64,7 @@ function Drawing({ layouts, view, order, edges }: DrawingProps) {
   };
   const { width: w, height: h } = layouts.BOX;
   return (
-    <div class="drawing" tabIndex={0} role="group" aria-label="Graph of the cells; arrow keys go from cell to cell">
-      <svg viewBox={`0 0 ${width} ${height}`} width={width} height={height} class="graph" data-view={view}>
+    <Pane width={width} height={height} view={view}>
         <defs>
           <pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path d="M0 0V6" class="hatch" /></pattern>
           <marker id="tip" viewBox="0 0 6 6" refX="6" refY="3" markerWidth="6" markerHeight="6" orient="auto"><path d="M0 0 6 3 0 6z" class="tip" /></marker>
@@ -86,8 +86,7 @@ function Drawing({ layouts, view, order, edges }: DrawingProps) {
             </g>
           );
         })}
-      </svg>
-    </div>
+    </Pane>
   );
 }
 
