@@ -36,20 +36,27 @@ class Interrupts:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
         self._early = False  # a signal came at rest and nobody has taken it
+        self._told = False  # whoever sends it has dropped what had not begun: what came since then stays
 
     def rest(self, loop: asyncio.AbstractEventLoop, drop: Callable[[], object]) -> None:
         """Take signals at rest too, on the main thread; `drop` is then called from the loop."""
 
         def settle() -> None:
+            told, self._told = self._told, False
             if self._early:
                 self._early = False
-                drop()
+                if not told:
+                    drop()
 
         def at_rest(_signum: int, _frame: FrameType | None) -> None:
             self._early = True
             loop.call_soon_threadsafe(settle)
 
         signal.signal(signal.SIGINT, at_rest)
+
+    def expect(self) -> None:
+        """A signal is about to be sent by the kernel itself, which has dropped what had not begun."""
+        self._told = True
 
     def guards(self, function: Callable[..., Any]) -> None:
         """Declare a function that catches KeyboardInterrupt around everything it does while `armed`."""
@@ -93,7 +100,7 @@ class Interrupts:
         return True
 
     def _handle(self, _signum: int, frame: FrameType | None) -> None:
-        self.hit = True
+        self.hit, self._told = True, False
         if not self.armed or self._loop is None:
             return
         in_cell = shielded = False

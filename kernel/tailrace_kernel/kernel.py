@@ -276,6 +276,7 @@ class TailraceKernel(IPythonKernel):
         if not self.conductor.interrupt(run_id if isinstance(run_id, str) else None):
             self._wire.send(stream, "interrupt_reply", {"status": "ok"}, parent, ident)
             return
+        self.interrupts.expect()
         await super().interrupt_request(stream, ident, parent)
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
