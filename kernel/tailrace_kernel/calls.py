@@ -3,14 +3,14 @@
 Knows which cell gives what; who the writers of a name are for a certain cell is asked of the graph.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from tailrace_kernel.facts import CallEffects, alters
+from tailrace_kernel.facts import CallEffects, alters, any_class
 from tailrace_kernel.reach import Reach
 
 Writers = tuple[str, ...]  # nearest first: the last one surely gives the name
 WritersOf = Callable[[str], Writers]
-Sets = tuple[frozenset[str], frozenset[str], frozenset[str]]  # reads, writes, changes
+Sets = tuple[frozenset[str], frozenset[str], frozenset[str], frozenset[str]]  # reads, writes, changes, stand-ins
 
 
 class Calls:
@@ -19,6 +19,26 @@ class Calls:
     def __init__(self) -> None:
         self.of: dict[str, dict[str, frozenset[CallEffects]]] = {}
         self.names: dict[str, int] = {}
+        self._classes: dict[str, dict[str, set[CallEffects]]] = {}  # `any_class(method)` → cell → those that change
+
+    def define(self, cell: str, was: Iterable[CallEffects], now: Iterable[CallEffects]) -> set[str]:
+        """The functions and classes that the cell itself defines. Returns the stand-ins for classes concerned."""
+        touched = set()
+        for does in was:
+            for callee in _stand_ins(does):
+                touched.add(callee)
+                self._classes.get(callee, {}).pop(cell, None)
+                if not self._classes.get(callee):
+                    self._classes.pop(callee, None)
+        for does in now:
+            for callee in _stand_ins(does):
+                touched.add(callee)
+                self._classes.setdefault(callee, {}).setdefault(cell, set()).add(does)
+        return touched
+
+    def concern(self, names: frozenset[str], methods: frozenset[str]) -> bool:
+        """Whether using these names or calling these methods may do anything."""
+        return not self.names.keys().isdisjoint(names) or not self._classes.keys().isdisjoint(methods)
 
     def replace(self, cell: str, new: dict[str, frozenset[CallEffects]]) -> list[str]:
         """Returns the names whose use does something else now."""
@@ -42,7 +62,10 @@ class Calls:
         changes: frozenset[str],
         writers_of: WritersOf,
     ) -> Sets:
-        """What the functions do that the cell uses happens in the cell; it calls none through learned names."""
+        """What the functions do that the cell uses happens in the cell; it calls none through learned names.
+
+        The fourth set are the stand-ins for classes that the answer depends on.
+        """
         todo = list(facts.reads)
         seen = set(todo)
         more_reads, more_writes, more_changes = set(reads), set(writes), set(changes)
@@ -59,11 +82,21 @@ class Calls:
                 seen |= new
                 todo.extend(new)
 
-        def calling(name: str) -> list[CallEffects]:
-            return known.get(name, [])
+        asked = set(facts.methods)
 
-        given = {h.name for h in hands if h.callee in known and alters(calling(h.callee), h.method, h.place, calling)}
-        return frozenset(more_reads | given), frozenset(more_writes | given), frozenset(more_changes | given)
+        def calling(name: str) -> Iterable[CallEffects]:
+            if not name.startswith("."):
+                return known.get(name, ())
+            asked.add(name)
+            return set[CallEffects]().union(*self._classes.get(name, {}).values())
+
+        given = {
+            h.name
+            for h in hands
+            if (h.callee in known or h.method) and alters(calling(h.callee), h.method, h.place, calling)
+        }
+        sets = frozenset(more_reads | given), frozenset(more_writes | given), frozenset(more_changes | given)
+        return *sets, frozenset(asked)
 
     def exported(
         self, facts: Reach, changes: frozenset[str], writers_of: WritersOf
@@ -83,3 +116,7 @@ class Calls:
         if name not in self.names:
             return set()
         return {does for writer in writers_of(name) for does in self.of[writer].get(name, ())}
+
+
+def _stand_ins(does: CallEffects) -> set[str]:
+    return {callee for method in does.acts_by() & does.methods if (callee := any_class(method)) is not None}

@@ -10,6 +10,8 @@ from enum import StrEnum
 from types import CodeType
 from typing import Any, TypeVar
 
+from tailrace_kernel.in_place import KNOWN_METHODS
+
 _EMPTY: frozenset[Any] = frozenset()
 NOTHING: frozenset[str] = _EMPTY
 Item = TypeVar("Item")
@@ -91,6 +93,20 @@ class CallEffects:
     relays: frozenset[tuple[str, str]] = frozenset()  # (method, method that it calls on the same object)
     hands: frozenset[Hand] = frozenset()
     passes: frozenset[Pass] = frozenset()
+    methods: frozenset[str] = NOTHING  # that the class defines
+
+    def acts_by(self) -> frozenset[str]:
+        """The methods that may change what they are called on or given."""
+        found = {method for method, _ in self.alters} | {method for method, _ in self.relays}
+        return packed((found | {p.method for p in self.passes}) - {""})
+
+
+def any_class(method: str) -> str | None:
+    """The callee that stands for whichever class of the notebook has this method; None where none is asked.
+
+    Most objects with a method of the tables are no objects of notebook classes.
+    """
+    return None if method in KNOWN_METHODS or not method else f".{method}"
 
 
 Known = Callable[[str], Iterable[CallEffects]]  # what calling a name does, as far as that is known
@@ -111,12 +127,21 @@ def handed_on(
         if (callee, here, at) in went:
             continue
         every = bodies[callee] if callee in bodies else bodies.setdefault(callee, tuple(known(callee)))
-        places = {at, "**"} if isinstance(at, str) else {at}
-        went[callee, here, at] = any((here, place) in does.alters for does in every for place in places)
+        went[callee, here, at] = any(m == here and _meets(at, place) for does in every for m, place in does.alters)
         for does in every:
             todo += [(callee, to, 0) for caller, to in does.relays if at == 0 and caller == here]
-            todo += [(p.callee, p.to_method, p.to_place) for p in does.passes if p.method == here and p.place in places]
+            todo += [
+                (p.callee, p.to_method, p.to_place) for p in does.passes if p.method == here and _meets(at, p.place)
+            ]
+        unknown = any_class(here)
+        if unknown is not None and not any(here in does.methods for does in every):
+            todo.append((unknown, here, at))
     return went
+
+
+def _meets(given: Place, place: Place) -> bool:
+    """`**` on either side is any keyword."""
+    return given == place or (isinstance(given, str) and isinstance(place, str) and "**" in (given, place))
 
 
 def alters(found: Iterable[CallEffects], method: str, place: Place, known: Known) -> bool:

@@ -93,6 +93,7 @@ class Graph:
         self._unindex(cell, self.writes[cell])
         self._watch(cell, NOTHING)
         self._export(cell, {})
+        self._define(cell, self.reach[cell], EMPTY)
         self._calls.of.pop(cell)
         for writer in self.preds[cell]:
             self.succs[writer].pop(cell, None)
@@ -160,6 +161,7 @@ class Graph:
         self.reads[cell], self.writes[cell], self.changes[cell] = facts.reads, NOTHING, facts.changes
         self.bound[cell], self.later[cell], self.preds[cell], self.succs[cell] = {}, {}, {}, {}
         self._calls.of[cell] = {}
+        self._define(cell, EMPTY, facts)
         self._before[cell] = {}
         if facts.star:
             self._stars[cell] = None
@@ -172,6 +174,7 @@ class Graph:
         else:
             self.learned.pop(cell, None)
         if facts != self.reach[cell]:
+            self._define(cell, self.reach[cell], facts)
             self.reach[cell] = facts
             self._touch(self.writes[cell])
             if facts.star:
@@ -179,6 +182,11 @@ class Graph:
             else:
                 self._stars.pop(cell, None)
         self._dirty[cell] = None
+
+    def _define(self, cell: str, was: Reach, now: Reach) -> None:
+        if was.calls or now.calls:
+            for callee in self._calls.define(cell, was.calls.values(), now.calls.values()):
+                self._dirty.update(self.watchers.get(callee, {}))
 
     def _reorder(self, order: Sequence[str]) -> None:
         moved = self.places.moved(order)
@@ -360,9 +368,12 @@ class Graph:
             del self._opaque[cell], self.possible[cell]
         watched = reads | facts.later if facts.later else reads
         calls = self._calls
-        if calls.names and not calls.names.keys().isdisjoint(watched):
-            reads, writes, changes = calls.used(facts, reads, writes, changes, self._writers_of(cell, writes))
-            watched = watched | reads
+        if facts.methods:
+            watched = watched | facts.methods
+        if calls.names and calls.concern(watched, facts.methods):
+            writers_of = self._writers_of(cell, writes)
+            reads, writes, changes, asked = calls.used(facts, reads, writes, changes, writers_of)
+            watched = watched | reads | asked
         if changes and self.rules.imports_exempt:
             reads, writes, changes = self._without_imports(cell, reads, writes, changes)
         self._take(cell, reads, writes, changes)

@@ -10,7 +10,7 @@ METHODS = frozenset(
     "add discard update setdefault popitem difference_update intersection_update symmetric_difference_update "
     "subtract move_to_end __setitem__ __delitem__ __setattr__ __delattr__ __iadd__ __ior__ "
     # arrays and frames
-    "fill put itemset resize partition setflags "
+    "fill put itemset resize partition setflags setfield isetitem "
     # estimators
     "fit partial_fit fit_transform fit_predict "
     # graphs, figures, open files
@@ -52,6 +52,29 @@ HOLDING_METHODS = frozenset({"items", "values", "copy", "most_common", "elements
 PICKING_METHODS = frozenset({"get", "pop", "setdefault", "popitem", "popleft", "__getitem__", "__iter__", "__next__"})
 # Arrays: the result is the same memory.
 VIEW_METHODS = frozenset({"view", "reshape", "ravel", "squeeze", "swapaxes"})
+
+# Methods of builtin types, arrays and frames that change nothing: an object with such a method may be of any type.
+_READING_METHODS = frozenset(
+    "abs add_prefix add_suffix agg aggregate align all any apply argmax argmin argpartition argsort asfreq asof "  # noqa: SIM905
+    "assign astype at_time autocorr between between_time bfill byteswap case_when cat choose clip combine "
+    "combine_first compare compress conj convert_dtypes corr corrwith cov cummax cummin cumprod cumsum describe "
+    "diagonal diff div divide divmod dot drop drop_duplicates droplevel dropna dt dump dumps duplicated eq equals "
+    "eval ewm expanding explode factorize ffill fillna filter first_valid_index flatten floordiv from_arrow "
+    "from_dict from_records ge getfield group_by groupby gt head idxmax idxmin infer_objects info interpolate "
+    "isin isna isnull item iterrows itertuples kurt kurtosis last_valid_index le lt map mask max mean median melt "
+    "memory_usage merge min mod mode mul multiply ne nlargest nonzero notna notnull nsmallest nunique pct_change "
+    "pipe pivot pivot_table pow prod product quantile query radd rank rdiv rdivmod reindex reindex_like rename "
+    "rename_axis reorder_levels repeat resample reset_index rfloordiv rmod rmul rolling round rpow rsub rtruediv "
+    "sample savefig searchsorted select select_dtypes sem set_axis set_flags set_index shift show skew sort_index "
+    "sort_values stack std struct sub sum swaplevel tail take to_clipboard to_csv to_device to_dict to_excel "
+    "to_feather to_frame to_hdf to_html to_json to_latex to_list to_markdown to_numpy to_orc to_pandas to_parquet "
+    "to_period to_pickle to_records to_sql to_stata to_string to_timestamp to_xarray to_xml tobytes tofile tolist "
+    "trace transform transpose truediv tz_convert tz_localize unique unstack value_counts var where with_columns "
+    "xs read".split()
+)
+_BUILTIN_TYPES = (list, dict, set, frozenset, tuple, str, bytes, bytearray, int, float, complex)
+_OF_BUILTIN_TYPES = frozenset(name for kind in _BUILTIN_TYPES for name in dir(kind))
+KNOWN_METHODS = METHODS | DRAWING_METHODS | VIEW_METHODS | _READING_METHODS | _OF_BUILTIN_TYPES
 
 # Results call what they are given.
 WRAPPERS = frozenset(

@@ -276,9 +276,13 @@ class Expressions:
                 break
             given.append((place, argument, value))
         given += [(k.arg, k.value, keywords[k.arg]) for k in node.keywords if k.arg is not None]
+        given += [("**", k.value, keywords[None].element()) for k in node.keywords if k.arg is None]
+        part = isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Attribute | ast.Subscript)
         for where, expression, value in given:
-            if value.same and self.names.hand(callee, method, where, value):
-                self.change(expression, value)
+            display = isinstance(expression, ast.List | ast.Tuple | ast.Set | ast.Dict)
+            reached = value.element() if display else value
+            if reached.same and self.names.hand(callee, method, where, reached, part=part):
+                self.change(expression, reached)
 
     def _is_builtin(self, name: str) -> bool:
         return (name in BUILTINS or name in in_place.CONTAINER_TYPES) and name not in self.names.state.bound

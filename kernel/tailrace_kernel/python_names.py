@@ -4,7 +4,7 @@ import builtins
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from tailrace_kernel.facts import NOTHING, CallEffects, Carry, Hand, Pass, Place, handed_on
+from tailrace_kernel.facts import NOTHING, CallEffects, Carry, Hand, Pass, Place, any_class, handed_on
 from tailrace_kernel.python_scopes import Scope, Variable
 from tailrace_kernel.python_state import Record, State
 from tailrace_kernel.python_values import UNKNOWN, Value, either, merge_calls
@@ -134,16 +134,26 @@ class Names:
 
     def known(self, name: str) -> tuple[CallEffects, ...]:
         """What calling a name of this very block does."""
+        if name.startswith("."):
+            every = {value.calls for value in self.state.values.values() if value.calls is not None}
+            return tuple(does for does in every if name[1:] in does.methods)
         does = self.state.values.get(name, UNKNOWN).calls
         return () if does is None else (does,)
 
-    def hand(self, callee: Value, method: str, place: Place, given: Value) -> bool:
-        """An object is handed to a call; returns whether that is known to change it."""
+    def hand(self, callee: Value, method: str, place: Place, given: Value, *, part: bool = False) -> bool:
+        """An object is handed to a call; returns whether that is known to change it.
+
+        `part`: the method is one of something that the callee holds, whatever class that has.
+        """
         record = self.record
         own = {mine for key in given.same for mine in self.parameters.get(key, ())}
-        if place == 0 and 0 in own:
+        if place == 0 and 0 in own and not part:
             record.relays.add((self.method, method))
         outside = [name for name in given.same if "@" not in name]
+        unknown = any_class(method)
+        if unknown is not None and (part or not (callee.carries or callee.calls)):
+            record.passes.update(Pass(self.method, mine, unknown, method, place) for mine in own)
+            return self._goes((), method, place, outside)
         for carry in callee.carries if outside or own else ():
             if (method or not carry.by_call) and carry.name not in BUILTINS:
                 record.hands.update(Hand(carry.name, method, place, name) for name in outside)
@@ -206,9 +216,9 @@ class Names:
         return state
 
 
-def class_value(made: list[CallEffects], bases: Value, decorators: list[Value]) -> Value:
+def class_value(made: list[CallEffects], methods: frozenset[str], bases: Value, decorators: list[Value]) -> Value:
     """A class: calling it, or anything of it, does what its methods and bases do."""
-    own = CallEffects(makes_callables=True)
+    own = CallEffects(makes_callables=True, methods=methods)
     return Value(NOTHING, NOTHING, merge_calls((own, *made, bases.calls)), bases.carries | called(decorators))
 
 

@@ -380,7 +380,8 @@ class Statements:
         self.run(node.body)
         self.loops = loops
         names.scope = outer
-        value = class_value(names.made.pop(), bases, decorators)
+        methods = frozenset(n.name for n in node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+        value = class_value(names.made.pop(), methods, bases, decorators)
         if value.calls is not None:
             names.define(value.calls)
         names.bind(node.name, value)

@@ -65,4 +65,5 @@ def merge_calls(effects: Iterable[CallEffects | None]) -> CallEffects | None:
         frozenset[tuple[str, str]]().union(*(effect.relays for effect in found)),
         frozenset[Hand]().union(*(effect.hands for effect in found)),
         frozenset[Pass]().union(*(effect.passes for effect in found)),
+        NOTHING.union(*(effect.methods for effect in found)),
     )

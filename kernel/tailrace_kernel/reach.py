@@ -6,7 +6,7 @@ A `Reach` is what the cell's own text does; the graph adds what the functions do
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tailrace_kernel.facts import NOTHING, Analysis, CallEffects, Carry, Hand, union
+from tailrace_kernel.facts import NOTHING, Analysis, CallEffects, Carry, Hand, any_class, packed, union
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Reach:
     opaque: bool = False
     star: bool = False  # it may bind any name
     hands: frozenset[Hand] = frozenset()
+    methods: frozenset[str] = NOTHING  # stand-ins for the classes that have the methods it calls
 
 
 def reach(analysis: Analysis, *, call_time: bool = True) -> Reach:
@@ -52,6 +53,7 @@ def reach(analysis: Analysis, *, call_time: bool = True) -> Reach:
         a.opaque,
         a.star,
         a.hands,
+        packed({callee for hand in a.hands if (callee := any_class(hand.method)) is not None}),
     )
 
 

@@ -1,0 +1,333 @@
+"""What calls change: running a cell again counts once, wherever the change is hidden, as in a script run anew."""
+
+from typing import Any
+
+import pytest
+
+from tests.kernel.dataflow import Notebook
+
+K = "class K:\n    def __init__(self): self.n = 0\n    def up(self): self.n += 1\n    def seen(self): return self.n"
+
+# what it is about → the cells, the last of which is run again, and what is compared
+Cases = dict[str, tuple[str, str]]
+METHODS_OF_NOTEBOOK_CLASSES: Cases = {
+    "on a parameter": (
+        """
+{K}
+---
+def go(k): k.up()
+---
+k = K()
+---
+go(k)
+""",
+        "k.n",
+    ),
+    "class and function in one cell": (
+        """
+{K}
+def go(k): k.up()
+---
+k = K()
+---
+go(k)
+""",
+        "k.n",
+    ),
+    "on elements of a parameter": (
+        """
+{K}
+---
+def go(ks):
+    for k in ks: k.up()
+---
+ks = [K()]
+---
+go(ks)
+""",
+        "ks[0].n",
+    ),
+    "by subscript": (
+        """
+{K}
+---
+def go(ks): ks[0].up()
+---
+ks = [K()]
+---
+go(ks)
+""",
+        "ks[0].n",
+    ),
+    "on gathered parameters": (
+        """
+{K}
+---
+def go(*ks):
+    for k in ks: k.up()
+---
+k = K()
+---
+go(k)
+""",
+        "k.n",
+    ),
+    "on a part of a container": (
+        """
+{K}
+---
+def go(k): k.up()
+---
+d = {'k': K()}
+---
+go(d['k'])
+""",
+        "d['k'].n",
+    ),
+    "of an instance that a function made": (
+        """
+{K}
+---
+def make(): return K()
+---
+k = make()
+---
+k.up()
+""",
+        "k.n",
+    ),
+    "of a list that a function made": (
+        """
+{K}
+---
+def make(): return [K()]
+---
+k, = make()
+---
+k.up()
+""",
+        "k.n",
+    ),
+    "of a result of an operator": (
+        """
+class V:
+    n = 0
+    def up(self): self.n += 1
+    def __add__(self, o): return V()
+---
+v = V()
+---
+w = v + v
+---
+w.up()
+""",
+        "w.n",
+    ),
+    "of a part made inside": (
+        """
+{K}
+---
+class D:
+    def __init__(self): self.k = K()
+---
+d = D()
+---
+d.k.up()
+""",
+        "d.k.n",
+    ),
+    "of a part with a method of that name": (
+        """
+{K}
+---
+class D:
+    def __init__(self): self.k = K()
+    def up(self): self.k.up()
+---
+d = D()
+---
+d.up()
+""",
+        "d.k.n",
+    ),
+    "of parts in a loop": (
+        """
+{K}
+---
+class D:
+    def __init__(self): self.ks = [K()]
+    def go(self):
+        for k in self.ks: k.up()
+---
+d = D()
+---
+d.go()
+""",
+        "d.ks[0].n",
+    ),
+    "of a field": (
+        """
+{K}
+---
+from dataclasses import dataclass, field
+---
+@dataclass
+class D:
+    k: K = field(default_factory=K)
+---
+d = D()
+---
+d.k.up()
+""",
+        "d.k.n",
+    ),
+    "of a part that is handed on": (
+        """
+{K}
+---
+class D:
+    def __init__(self): self.k = K()
+---
+def go(k): k.up()
+---
+d = D()
+---
+go(d.k)
+""",
+        "d.k.n",
+    ),
+    "a class below": (
+        """
+def go(k): k.up()
+---
+{K}
+---
+k = K()
+---
+go(k)
+""",
+        "k.n",
+    ),
+}
+
+LITERAL_ARGUMENTS: Cases = {
+    "list": (
+        """
+def go(ls):
+    for l in ls: l.append(0)
+---
+a = []; b = []
+---
+go([a, b])
+""",
+        "(a, b)",
+    ),
+    "dict": (
+        """
+def go(d):
+    for l in d.values(): l.append(0)
+---
+a = []
+---
+go({'a': a})
+""",
+        "a",
+    ),
+    "tuple": (
+        """
+def go(p):
+    l, n = p
+    l.append(n)
+---
+l = []
+---
+go((l, 1))
+""",
+        "l",
+    ),
+    "dict unpacked": (
+        """
+def go(**d):
+    for l in d.values(): l.append(0)
+---
+a = []
+---
+go(**{'a': a})
+""",
+        "a",
+    ),
+    "keywords in a name": (
+        """
+def go(l): l.append(0)
+---
+a = []; kw = dict(l=a)
+---
+go(**kw)
+""",
+        "a",
+    ),
+}
+
+
+def notebook(cells: list[str], **more: Any) -> Notebook:
+    nb = Notebook(**more)
+    nb.put_all({chr(97 + i): code for i, code in enumerate(cells)})
+    nb.run(mode="all")
+    return nb
+
+
+def again(text: str, shown: str, *, copies: bool) -> None:
+    """The last cell is run three times; what is seen is what the script gives. `{K}` stands for the class above."""
+    cells = text.replace("{K}", K).strip().split("\n---\n")
+    script: dict[str, Any] = {"__name__": "__main__"}
+    for code in cells:
+        exec(code, script)
+    expected = repr(eval(shown, script))
+    nb = notebook(cells, copies=copies)
+    for _ in range(3):
+        assert nb.all_fresh(), nb.error
+        assert repr(eval(shown, dict(nb.user))) == expected
+        nb.run(chr(96 + len(cells)))
+
+
+def cases(table: Cases) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(("text", "shown"), table.values(), ids=table)
+
+
+@pytest.mark.parametrize("copies", [True, False])
+@cases(METHODS_OF_NOTEBOOK_CLASSES)
+def test_methods_of_notebook_classes_change_once(text: str, shown: str, copies: bool) -> None:
+    again(text, shown, copies=copies)
+
+
+@pytest.mark.parametrize("copies", [True, False])
+@cases(LITERAL_ARGUMENTS)
+def test_objects_in_a_literal_argument_change_once(text: str, shown: str, copies: bool) -> None:
+    again(text, shown, copies=copies)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [K, "k = K()", "n = k.seen()"],
+        [K, "class Other:\n    def seen(self): self.n = 1", "k = K()", "n = k.seen()"],
+        [K, "def go(k): return k.seen()", "k = K()", "n = go(k)"],
+        ["class Stack:\n    def head(self): self.n = 1", "def make(): return [2]", "l = make()", "n = l.index(2)"],
+        ["import math", "class Stack:\n    def floor(self): self.n = 1", "x = 2.5", "n = math.floor(x)"],
+    ],
+)
+def test_calls_that_only_read_change_nothing(cells: list[str]) -> None:
+    nb = notebook(cells)
+    last = chr(96 + len(cells))
+    assert not nb.scheduler.state.graph.changes[last]
+    assert nb.run(last) == [last]
+
+
+def test_a_class_that_comes_to_change_in_a_method_is_noticed_by_its_callers() -> None:
+    nb = notebook(["class K:\n    def up(self): return 1", "def make(): return K()", "k = make()", "k.up()"])
+    graph = nb.scheduler.state.graph
+    assert not graph.changes["d"]
+    nb.put("a", "class K:\n    def up(self): self.n = 1")
+    assert graph.changes["d"] == {"k"}
+    nb.remove("a")
+    assert not graph.changes["d"]
