@@ -17,6 +17,8 @@ METHODS = frozenset(
     "add_edge add_node add_nodes_from add_edges_from add_weighted_edges_from remove_node remove_edge remove_nodes_from "
     "remove_edges_from set_title set_xlabel set_ylabel set_xlim set_ylim set_xticks set_yticks set_xscale set_yscale "
     "legend annotate axhline axvline suptitle write writelines seek readline readlines truncate "
+    # writers of tables, parsers of arguments
+    "writerow writerows writeheader add_argument add_parser "
     # tensors
     "add_ sub_ mul_ div_ zero_ fill_ copy_ clamp_ normal_ uniform_ requires_grad_".split()
 )
@@ -33,7 +35,20 @@ FUNCTIONS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(("iadd", "isub", "imul", "ior", "iand", "ixor", "iconcat"), (0,)),
     **dict.fromkeys(("redirect_stdout", "redirect_stderr"), (0,)),
     **dict.fromkeys(("copyto", "putmask", "place", "fill_diagonal", "put_along_axis", "at"), (0,)),
+    "SubElement": (0,),
+    "dump": (1,),
+    "pack_into": (0, 1),  # of a `Struct`, of the module
 }
+
+# The same of functions whose names are methods elsewhere: only of modules of arrays.
+ARRAY_MODULES = frozenset({"np", "numpy"})
+ARRAY_FUNCTIONS: dict[str, tuple[int, ...]] = {"put": (0,)}
+
+# What is written to may be a path or an open file: counted for names that say that they are files.
+SAVING = frozenset(
+    {"to_csv", "to_json", "to_pickle", "to_parquet", "to_excel", "to_html", "to_string", "save", "savez", "savefig"}
+)
+OPEN_FILES = frozenset({"f", "fp", "fh", "fd", "file", "handle", "buf", "buffer", "stream", "sio", "bio"})
 
 # keyword → the calls in which it names what they write to; None: any
 WRITTEN_KEYWORDS: dict[str, str | None] = {"out": None, "file": "print"}
@@ -47,11 +62,17 @@ HOLDING_FUNCTIONS = frozenset(
     "islice cycle copy partial".split()
 )
 # … or one of them.
-PICKING_FUNCTIONS = frozenset({"next", "anext", "min", "max", "getattr", "choice", "getitem", "vars"})
+PICKING_FUNCTIONS = frozenset(
+    {"next", "anext", "min", "max", "getattr", "choice", "getitem", "vars", "writer", "DictWriter"}
+)
 HOLDING_METHODS = frozenset({"items", "values", "copy", "most_common", "elements"})
 PICKING_METHODS = frozenset({"get", "pop", "setdefault", "popitem", "popleft", "__getitem__", "__iter__", "__next__"})
 # Arrays: the result is the same memory.
 VIEW_METHODS = frozenset({"view", "reshape", "ravel", "squeeze", "swapaxes"})
+VIEW_FUNCTIONS = VIEW_METHODS | frozenset(
+    "asarray asanyarray ascontiguousarray atleast_1d atleast_2d atleast_3d broadcast_to split array_split hsplit "  # noqa: SIM905
+    "vsplit transpose moveaxis rollaxis expand_dims flip fliplr flipud diagonal".split()
+)
 
 # Methods of builtin types, arrays and frames that change nothing: an object with such a method may be of any type.
 _READING_METHODS = frozenset(

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from tailrace_kernel import in_place
 from tailrace_kernel.facts import MAX_PLACES, CallEffects, Place
@@ -88,10 +89,13 @@ class Expressions:
         return self.names.load(node.id)
 
     def _attribute(self, node: ast.Attribute) -> Value:
-        """`add = x.append`: calling it will change `x`."""
+        """`add = x.append`: calling it will change `x`; `up = k.up` does what that method of a notebook class does."""
         value = self.use(node.value)
         if node.attr not in in_place.METHODS:
-            return value
+            bound = self.names.bound_method(
+                value, node.attr, part=isinstance(node.value, ast.Attribute | ast.Subscript)
+            )
+            return value if bound is None else replace(value, calls=merge_calls((value.calls, bound)))
         outside = frozenset(name for name in value.same if "@" not in name)
         if isinstance(node.value, ast.Name) and self.names.scope.variable(node.value.id).is_global:
             outside |= {node.value.id}
@@ -159,9 +163,8 @@ class Expressions:
         while isinstance(left, ast.BinOp):
             rights.append(left.right)
             left = left.left
-        self.use(left)
-        self.use_all(reversed(rights))
-        return UNKNOWN
+        values = [self.use(left), *map(self.use, reversed(rights))]
+        return either([value.element().inside() for value in values]) if _holds_elements(node) else UNKNOWN
 
     def _named(self, node: ast.NamedExpr) -> Value:
         value = self.value(node.value)
@@ -253,7 +256,16 @@ class Expressions:
                 continue
             if in_place.WRITTEN_KEYWORDS[keyword.arg] in (None, name):
                 self.change(keyword.value, self.value(keyword.value))
-        for position in in_place.FUNCTIONS.get(name, ()):
+        positions = in_place.FUNCTIONS.get(name, ())
+        if _of_arrays(function):
+            positions = in_place.ARRAY_FUNCTIONS.get(name, positions)
+            uncopied = any(
+                k.arg == "copy" and isinstance(k.value, ast.Constant) and not k.value.value for k in node.keywords
+            )
+            positions = (0,) if uncopied and name == "nan_to_num" else positions
+        if name in in_place.SAVING and node.args and getattr(node.args[0], "id", "") in in_place.OPEN_FILES:
+            positions = (0,)
+        for position in positions:
             if position < len(node.args) and not isinstance(node.args[position], ast.Starred):
                 self.change(node.args[position], arguments[position])
 
@@ -297,7 +309,9 @@ class Expressions:
 
     def _result(self, node: ast.Call, name: str, callee: Value, arguments: list[Value], keywords: list[Value]) -> Value:
         method = isinstance(node.func, ast.Attribute)
-        shared = _shared(name, callee, arguments, method=method)
+        if name == "super" and not method:
+            return self.names.own_object()
+        shared = _shared(node, name, callee, arguments)
         given = [*arguments, *keywords]
         builtin = not method and self._is_builtin(name)
         makes = callee.calls is not None and callee.calls.makes_callables
@@ -313,8 +327,11 @@ class Expressions:
         return either([holding, *parts, Value(carries=carries) if carries else UNKNOWN])
 
 
-def _shared(name: str, callee: Value, arguments: list[Value], *, method: bool) -> Value:
+def _shared(node: ast.Call, name: str, callee: Value, arguments: list[Value]) -> Value:
     """Which objects a call's result is or holds, as far as the tables know."""
+    method = isinstance(node.func, ast.Attribute)
+    if name in in_place.VIEW_FUNCTIONS and _of_arrays(node.func):
+        return arguments[0] if arguments else UNKNOWN
     if method and name in in_place.VIEW_METHODS:
         return callee
     if method and name in in_place.PICKING_METHODS:
@@ -340,6 +357,17 @@ def root_name(node: ast.expr) -> str | None:
                 node = inner
             case _:
                 return None
+
+
+def _of_arrays(function: ast.expr) -> bool:
+    """`np.put`, not a method of an object."""
+    return isinstance(function, ast.Attribute) and root_name(function) in in_place.ARRAY_MODULES
+
+
+def _holds_elements(node: ast.BinOp) -> bool:
+    """`a + [b]`, `a | {}`: a new container of what both hold."""
+    displays = (ast.List, ast.Dict, ast.Set, ast.Tuple, ast.ListComp, ast.DictComp)
+    return isinstance(node.op, ast.Add | ast.BitOr) and any(isinstance(n, displays) for n in (node.left, node.right))
 
 
 def _may_bind(node: ast.expr) -> bool:

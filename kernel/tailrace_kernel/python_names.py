@@ -149,6 +149,7 @@ class Names:
         own = {mine for key in given.same for mine in self.parameters.get(key, ())}
         if place == 0 and 0 in own and not part:
             record.relays.add((self.method, method))
+            own.discard(0)
         outside = [name for name in given.same if "@" not in name]
         unknown = any_class(method)
         if unknown is not None and (part or not (callee.carries or callee.calls)):
@@ -159,6 +160,19 @@ class Names:
                 record.hands.update(Hand(carry.name, method, place, name) for name in outside)
                 record.passes.update(Pass(self.method, mine, carry.name, method, place) for mine in own)
         return callee.calls is not None and self._goes((callee.calls,), method, place, outside)
+
+    def bound_method(self, of: Value, method: str, *, part: bool) -> CallEffects | None:
+        """What calling `method` of this object will do to the outside objects that it may be."""
+        unknown = any_class(method)
+        outside = [name for name in of.same if "@" not in name]
+        if unknown is None or not outside:
+            return None
+        callees = {unknown} if part or not of.carries else {carry.name for carry in of.carries} - BUILTINS
+        return CallEffects(hands=frozenset(Hand(callee, method, 0, name) for callee in callees for name in outside))
+
+    def own_object(self) -> Value:
+        """`super()` in a method."""
+        return Value(frozenset(key for key, places in self.parameters.items() if 0 in places))
 
     def _goes(self, does: tuple[CallEffects, ...], method: str, place: Place, outside: Iterable[str]) -> bool:
         """Whether objects given to such a call are changed there; where they go outside, the graph will know."""

@@ -36,3 +36,37 @@ def gathering_places(
 
 def type_parameters(node: ast.AST) -> list[str]:
     return [parameter.name for parameter in getattr(node, "type_params", [])]
+
+
+def is_number(name: str, function: FunctionNode) -> bool:
+    """Whether the parameter is used as numbers are: annotated, with such a default, compared in a test, a count."""
+    every = [*function.args.posonlyargs, *function.args.args]
+    given = dict(zip([a.arg for a in reversed(every)], reversed(function.args.defaults), strict=False))
+    given |= {
+        a.arg: d for a, d in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True) if d is not None
+    }
+    if isinstance(given.get(name), ast.Constant) and getattr(given[name], "value", None) is not None:
+        return True
+    if any(a.arg == name and _number_type(a.annotation) for a in [*every, *function.args.kwonlyargs]):
+        return True
+    return any(_name_in(name, part) for node in ast.walk(function) for part in _number_uses(node))
+
+
+def _number_type(annotation: ast.expr | None) -> bool:
+    return isinstance(annotation, ast.Name) and annotation.id in ("int", "float", "complex", "str")
+
+
+def _number_uses(node: ast.AST) -> list[ast.expr]:
+    match node:
+        case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test) | ast.Assert(test=test):
+            return [e for c in ast.walk(test) if isinstance(c, ast.Compare) for e in [c.left, *c.comparators]]
+        case ast.Call(func=ast.Name(id="range"), args=args):
+            return args
+        case ast.Subscript(slice=index):
+            return [index]
+        case _:
+            return []
+
+
+def _name_in(name: str, node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == name

@@ -14,7 +14,7 @@ from tailrace_kernel.facts import CallEffects, Diagnostic, Effect
 from tailrace_kernel.ipython_syntax import to_python
 from tailrace_kernel.python_expressions import Expressions, root_name
 from tailrace_kernel.python_names import Attempt, Names, called, class_value
-from tailrace_kernel.python_parameters import FunctionNode, gathering_places, places, type_parameters
+from tailrace_kernel.python_parameters import FunctionNode, gathering_places, is_number, places, type_parameters
 from tailrace_kernel.python_patterns import is_irrefutable, match_pattern
 from tailrace_kernel.python_scopes import (
     Scope,
@@ -47,6 +47,7 @@ class Statements:
         self.expressions = Expressions(names, self._body_effects, self._run_magic)
         self.loops: list[Loop] = []
         self.open_finals = 0
+        self.function: FunctionNode | None = None  # whose body this is
         self._handlers: dict[type[ast.AST], Callable[..., None]] = {
             ast.Expr: self._expression,
             ast.Assign: self._assign,
@@ -124,7 +125,8 @@ class Statements:
             before = self.names.load(target.id)
             self.names.use(before)
             added = self.expressions.use(node.value)
-            if isinstance(node.value, ast.Constant):  # numbers and texts: no parameter is changed by adding one
+            inner = any("@" in name for name in before.same)  # of a parameter
+            if inner and isinstance(node.value, ast.Constant) and self._counts(target.id, node.value):
                 before = Value(frozenset(n for n in before.same if "@" not in n), before.parts, None, before.carries)
             self.names.change(before, target.id)
             self.names.bind(target.id, either((before, added.inside())))
@@ -134,6 +136,10 @@ class Statements:
         holder = self.expressions.use(target.value)
         self.expressions.use(node.value)
         self.expressions.change(target.value, holder.element())
+
+    def _counts(self, name: str, added: ast.Constant) -> bool:
+        """Whether a parameter to which a constant is added is a number or a text, and no array."""
+        return isinstance(added.value, str | bytes) or (self.function is not None and is_number(name, self.function))
 
     def _annotated(self, node: ast.AnnAssign) -> None:
         """CPython assigns first and then evaluates the annotation, in modules and class bodies only."""
@@ -408,6 +414,7 @@ class Statements:
         inner.parameters |= gathering
         inner.state.values |= {key: Value(parts=frozenset((key,))) for key in gathering}
         walk = Statements(inner, lazy_annotations=self.lazy_annotations, magic_depth=self.magic_depth)
+        walk.function = node
         if isinstance(node, ast.Lambda):
             walk.expressions.use(node.body)
         else:

@@ -268,6 +268,200 @@ go(**kw)
     ),
 }
 
+OTHER_CALLS: Cases = {
+    "a bound method under another name": (
+        """
+{K}
+---
+k = K()
+---
+up = k.up
+---
+up()
+""",
+        "k.n",
+    ),
+    "a bound method in one cell": (
+        """
+{K}
+---
+k = K()
+---
+up = k.up
+up()
+""",
+        "k.n",
+    ),
+    "the base's method": (
+        """
+class A:
+    def __init__(self): self.l = []
+    def put1(self, x): self.l.append(x)
+---
+class B(A):
+    def put2(self, x): super().put1(x)
+---
+b = B()
+---
+b.put2(1)
+""",
+        "b.l",
+    ),
+    "a parameter times a number": (
+        """
+def scale(x):
+    x *= 2
+    return x
+---
+a = [1]
+---
+b = scale(a)
+""",
+        "a",
+    ),
+    "an array plus a number": (
+        """
+import numpy as np
+def lift(x):
+    x += 1
+    return x
+---
+a = np.ones(2)
+---
+b = lift(a)
+""",
+        "a.tolist()",
+    ),
+    "elements of a sum": (
+        """
+a = [[1]]
+---
+b = a + [[2]]
+b[0].append(5)
+""",
+        "a",
+    ),
+    "elements of a union": (
+        """
+a = {'k': []}
+---
+b = a | {}
+b['k'].append(5)
+""",
+        "a",
+    ),
+}
+
+LIBRARY_CALLS: Cases = {
+    "asarray": (
+        """
+import numpy as np
+a = np.zeros(3)
+---
+b = np.asarray(a)
+b += 1
+""",
+        "a.tolist()",
+    ),
+    "ravel": (
+        """
+import numpy as np
+a = np.zeros(3)
+---
+b = np.ravel(a)
+b[0] += 1
+""",
+        "a.tolist()",
+    ),
+    "split": (
+        """
+import numpy as np
+a = np.zeros(4)
+---
+l, r = np.split(a, 2)
+l += 1
+""",
+        "a.tolist()",
+    ),
+    "put": (
+        """
+import numpy as np
+a = np.zeros(2)
+---
+np.put(a, [0], a[0] + 1)
+""",
+        "a.tolist()",
+    ),
+    "nan_to_num": (
+        """
+import numpy as np
+a = np.array([np.nan])
+n = []
+---
+n.append(np.isnan(a[0]))
+np.nan_to_num(a, copy=False)
+""",
+        "(n, a.tolist())",
+    ),
+    "SubElement": (
+        """
+import xml.etree.ElementTree as ET
+r = ET.Element('r')
+---
+ET.SubElement(r, 'x')
+""",
+        "len(r)",
+    ),
+    "add_argument": (
+        """
+import argparse
+p = argparse.ArgumentParser()
+---
+p.add_argument('--n', default=3)
+""",
+        "len(p._actions)",
+    ),
+    "dump": (
+        """
+import io, json
+out = io.StringIO()
+---
+json.dump([1], out)
+""",
+        "out.getvalue()",
+    ),
+    "to_csv": (
+        """
+import io
+import pandas as pd
+f = io.StringIO()
+df = pd.DataFrame({'a': [1]})
+---
+df.to_csv(f)
+""",
+        "f.getvalue()",
+    ),
+    "writerow": (
+        """
+import csv, io
+f = io.StringIO()
+---
+w = csv.writer(f)
+w.writerow([1])
+""",
+        "f.getvalue()",
+    ),
+    "pack_into": (
+        """
+import struct
+b = bytearray(2)
+---
+struct.pack_into('h', b, 0, struct.unpack('h', b)[0] + 1)
+""",
+        "bytes(b)",
+    ),
+}
+
 
 def notebook(cells: list[str], **more: Any) -> Notebook:
     nb = Notebook(**more)
@@ -306,6 +500,18 @@ def test_objects_in_a_literal_argument_change_once(text: str, shown: str, copies
     again(text, shown, copies=copies)
 
 
+@pytest.mark.parametrize("copies", [True, False])
+@cases(OTHER_CALLS)
+def test_what_calls_and_sums_reach_changes_once(text: str, shown: str, copies: bool) -> None:
+    again(text, shown, copies=copies)
+
+
+@pytest.mark.parametrize("copies", [True, False])
+@cases(LIBRARY_CALLS)
+def test_what_libraries_change_changes_once(text: str, shown: str, copies: bool) -> None:
+    again(text, shown, copies=copies)
+
+
 @pytest.mark.parametrize(
     "cells",
     [
@@ -313,6 +519,9 @@ def test_objects_in_a_literal_argument_change_once(text: str, shown: str, copies
         [K, "class Other:\n    def seen(self): self.n = 1", "k = K()", "n = k.seen()"],
         [K, "def go(k): return k.seen()", "k = K()", "n = go(k)"],
         ["class Stack:\n    def head(self): self.n = 1", "def make(): return [2]", "l = make()", "n = l.index(2)"],
+        ["def count(n):\n    while n > 0: n -= 1\n    return n", "n = 3", "m = count(n)"],
+        ["def tag(s):\n    s += '!'\n    return s", "s = 'a'", "t = tag(s)"],
+        ["def step(n: int):\n    n += 1\n    return n", "n = 3", "m = step(n)"],
         ["import math", "class Stack:\n    def floor(self): self.n = 1", "x = 2.5", "n = math.floor(x)"],
     ],
 )
