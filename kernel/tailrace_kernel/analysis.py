@@ -75,6 +75,7 @@ def _facts(tree: ast.Module, code: str, compiled: CellCode) -> Analysis:
         star=record.star,
         caught=packed(record.caught & writes - binds),
         call_time=packed(later - BUILTINS),
+        callbacks=packed(record.callbacks),
     )
 
 

@@ -110,7 +110,18 @@ class Calls:
         for name in changes:
             if name in self.names:
                 out.setdefault(name, set()).update(self._given(name, writers_of))
+        kept = self._kept(facts, writers_of) if facts.callbacks else set()
+        for name in changes - facts.changes if kept else ():
+            out.setdefault(name, set()).update(kept)
         return {name: frozenset(does) for name, does in out.items() if does}
+
+    def _kept(self, facts: Reach, writers_of: WritersOf) -> set[CallEffects]:
+        """Functions that change something, given to calls: what such a call changes may keep them and call them."""
+        found = {does for does in facts.callbacks if not isinstance(does, str)}
+        for name in facts.callbacks:
+            if isinstance(name, str):
+                found |= self._given(name, writers_of)
+        return {does for does in found if does.changes or does.may_bind or does.hands}
 
     def _given(self, name: str, writers_of: WritersOf) -> set[CallEffects]:
         if name not in self.names:

@@ -195,6 +195,7 @@ class Analysis:
     star: bool = False  # `from m import *`: it may bind any name
     caught: frozenset[str] = NOTHING  # subset of writes: unbound again at the end of an `except … as name`
     call_time: frozenset[str] = NOTHING  # subset of reads (builtins left out): read by function bodies only
+    callbacks: frozenset[CallEffects | str] = frozenset()  # functions given to calls: what they do, or their names
     needs: frozenset[str] = NOTHING  # of SQL cells: functions, schemas … gone through; read in the graph, not listed
     stored: frozenset[str] = NOTHING  # subset of writes: tables in memory, which are there in one version only
     lasting: bool = False  # what it stored before it failed stays

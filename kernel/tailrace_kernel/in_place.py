@@ -103,6 +103,10 @@ WRAPPERS = frozenset(
     "pmap grad staticmethod classmethod property contextmanager map filter".split()
 )
 
+# Builtin functions, and methods of arrays and frames, that call what they are given on elements.
+CALLING_FUNCTIONS = frozenset({"map", "filter", "sorted", "min", "max"})
+APPLYING_METHODS = frozenset({"apply", "map", "pipe"})
+
 # Names of `builtins` through which any name may be read or written.
 OPAQUE_FUNCTIONS = frozenset({"exec", "eval", "globals"})
 OPAQUE_AT_TOP = frozenset({"locals", "vars"})  # without arguments, outside functions

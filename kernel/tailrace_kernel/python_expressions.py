@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from tailrace_kernel import in_place
-from tailrace_kernel.facts import MAX_PLACES, CallEffects, Place
+from tailrace_kernel.facts import MAX_PLACES, CallEffects, Hand, Place
 from tailrace_kernel.ipython_magics import MagicCall, magic_call
-from tailrace_kernel.python_names import BUILTINS, Names, called
+from tailrace_kernel.python_names import BUILTINS, ClassState, Names, called
 from tailrace_kernel.python_scopes import ScopeKind, block_bindings, defaults, target_names
 from tailrace_kernel.python_state import join
 from tailrace_kernel.python_values import NO_CARRIES, UNKNOWN, Value, either, merge_calls
 
+MAX_CALLBACKS = 4  # functions among the arguments of one call that are followed
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
@@ -68,6 +69,26 @@ class Expressions:
     def change(self, node: ast.expr, value: Value) -> None:
         """The object that `node` evaluated to is changed in place."""
         self.names.change(value, root_name(node))
+        if self.names.owner is not None and self._in_class(node, self.names.owner):
+            self.names.change_class()
+
+    def _in_class(self, node: ast.expr, owner: ClassState) -> bool:
+        """Whether `node` is reached through the method's class: `type(self)`, `self.shared[0]`, `cls`."""
+        own = self.names.own_object().same
+        while not isinstance(node, ast.Name):
+            match node:
+                case ast.Attribute(value=ast.Name(id=name), attr=attribute) if self._is(name, own):
+                    return owner.on_class or attribute == "__class__" or attribute in owner.shared
+                case ast.Call(func=ast.Name(id="type"), args=[ast.Name(id=name)]):
+                    return self._is(name, own)
+                case ast.Attribute(value=inner) | ast.Subscript(value=inner):
+                    node = inner
+                case _:
+                    return False
+        return owner.on_class and self._is(node.id, own)
+
+    def _is(self, name: str, keys: frozenset[str]) -> bool:
+        return self.names.scope.variable(name).key in keys
 
     def store_target(self, node: ast.Attribute | ast.Subscript, stored: Value = UNKNOWN) -> None:
         """`node = …`, or `del node`: the object that holds it changes."""
@@ -295,6 +316,35 @@ class Expressions:
             reached = value.element() if display else value
             if reached.same and self.names.hand(callee, method, where, reached, part=part):
                 self.change(expression, reached)
+        self._call_back(node, method, given)
+
+    def _call_back(self, node: ast.Call, method: str, given: list[tuple[Place, ast.expr, Value]]) -> None:
+        """Functions among the arguments are given the other arguments, or what those hold."""
+        functions = [(e, v) for place, e, v in given if place != 0 and isinstance(e, ast.Name | ast.Lambda)]
+        self.names.give([value for _, value in functions])
+        if isinstance(node.func, ast.Name) and (node.func.id == "partial" or self._calls_nothing(node.func.id)):
+            return
+        on_receiver = method in in_place.APPLYING_METHODS and not any(k.arg == "axis" for k in node.keywords)
+        for function, does in functions[:MAX_CALLBACKS]:
+            for place, expression, value in given:
+                reached = value.element()
+                if expression is function or not reached.same or (place == 0 and not on_receiver):
+                    continue
+                for at in (1, 2):
+                    if self.names.hand(does, "", at, reached):
+                        self.change(expression, reached)
+
+    def _calls_nothing(self, name: str) -> bool:
+        return self._is_builtin(name) and name not in in_place.CALLING_FUNCTIONS
+
+    def _partial(self, node: ast.Call, arguments: list[Value]) -> CallEffects | None:
+        """What calling `partial(f, x)` does to `x`."""
+        first = node.args[0] if node.args else None
+        if not isinstance(first, ast.Name) or not self.names.scope.variable(first.id).is_global:
+            return None
+        places = enumerate(arguments[1:], 1)
+        hands = {Hand(first.id, "", at, name) for at, value in places for name in value.same if "@" not in name}
+        return CallEffects(reads=frozenset((first.id,)), hands=frozenset(hands)) if hands else None
 
     def _is_builtin(self, name: str) -> bool:
         return (name in BUILTINS or name in in_place.CONTAINER_TYPES) and name not in self.names.state.bound
@@ -316,6 +366,8 @@ class Expressions:
         builtin = not method and self._is_builtin(name)
         makes = callee.calls is not None and callee.calls.makes_callables
         calls = [callee.calls] if makes else []
+        if name == "partial":
+            calls.append(self._partial(node, arguments))
         carries = NO_CARRIES if builtin else called([callee, *given])
         if name in in_place.WRAPPERS or makes:
             calls += [value.calls for value in given]

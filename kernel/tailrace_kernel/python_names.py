@@ -20,6 +20,15 @@ class Attempt:
     unbound: set[str] = field(default_factory=set)
 
 
+@dataclass(frozen=True, slots=True)
+class ClassState:
+    """A class and its attributes that all its instances change. `on_class`: the method gets the class."""
+
+    name: str
+    shared: frozenset[str]
+    on_class: bool = False
+
+
 class Names:
     """One block that runs at one time: a module with its class bodies and comprehensions, or a function body."""
 
@@ -32,6 +41,7 @@ class Names:
         self.made: list[list[CallEffects]] = []  # what each open class body defines
         self.parameters: dict[str, tuple[Place, ...]] = {}  # of a function: by which places its caller gives them
         self.method = ""  # the function's name, in a class body
+        self.owner: ClassState | None = None  # of methods; of blocks: the class whose body is open
 
     def load(self, name: str) -> Value:
         """A name is read. Whoever takes the value says `use` when it may be called there."""
@@ -94,6 +104,13 @@ class Names:
             name = variable.key if variable.is_global else variable.fallback
             if name in value.same and name not in self.state.bound:
                 self.record.changed.add(name)
+
+    def change_class(self) -> None:
+        """A method changes the class that it belongs to."""
+        variable = self.scope.variable(self.owner.name) if self.owner is not None else None
+        if variable is not None and variable.is_global:
+            self.record.reads.add(variable.key)
+            self.record.changes.add(variable.key)
 
     def enrich(self, root: str | None, value: Value) -> None:
         """`value` was stored into the object that `root` names: that one holds it from now on."""
@@ -160,6 +177,13 @@ class Names:
                 record.hands.update(Hand(carry.name, method, place, name) for name in outside)
                 record.passes.update(Pass(self.method, mine, carry.name, method, place) for mine in own)
         return callee.calls is not None and self._goes((callee.calls,), method, place, outside)
+
+    def give(self, functions: Iterable[Value]) -> None:
+        """What is called may keep these functions."""
+        for value in functions:
+            if value.calls is not None:
+                self.record.callbacks.add(value.calls)
+            self.record.callbacks.update(carry.name for carry in value.carries if not carry.by_call)
 
     def bound_method(self, of: Value, method: str, *, part: bool) -> CallEffects | None:
         """What calling `method` of this object will do to the outside objects that it may be."""

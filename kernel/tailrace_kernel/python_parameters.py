@@ -3,9 +3,11 @@
 import ast
 
 from tailrace_kernel.facts import MAX_PLACES, Place
+from tailrace_kernel.in_place import CONTAINER_TYPES
 from tailrace_kernel.python_expressions import root_name
 from tailrace_kernel.python_scopes import Scope
 
+_CONTAINERS = CONTAINER_TYPES | {"list", "dict", "set", "bytearray", "collections"}
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
@@ -50,6 +52,45 @@ def is_number(name: str, function: FunctionNode) -> bool:
     if any(a.arg == name and _number_type(a.annotation) for a in [*every, *function.args.kwonlyargs]):
         return True
     return any(_name_in(name, part) for node in ast.walk(function) for part in _number_uses(node))
+
+
+def has_parts(name: str, function: FunctionNode) -> bool:
+    """Whether an attribute, an element or the length of the parameter is asked for."""
+    for node in ast.walk(function):
+        match node:
+            case (
+                ast.Attribute(value=value)
+                | ast.Subscript(value=value)
+                | ast.Call(func=ast.Name(id="len"), args=[value])
+            ):
+                if _name_in(name, value):
+                    return True
+            case _:
+                pass
+    return False
+
+
+def shared_attributes(node: ast.ClassDef) -> frozenset[str]:
+    """Containers bound in the class body that no method replaces on its instance: all instances change the same."""
+    found: set[str] = set()
+    for statement in node.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if _is_container(value):
+                found.add(name)
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value) if _is_container(value):
+                found.add(name)
+            case _:
+                pass
+    if found:
+        stores = (n for n in ast.walk(node) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store))
+        found -= {store.attr for store in stores if isinstance(store.value, ast.Name)}
+    return frozenset(found)
+
+
+def _is_container(value: ast.expr) -> bool:
+    if isinstance(value, ast.Call):
+        return root_name(value.func) in _CONTAINERS
+    return isinstance(value, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp)
 
 
 def _number_type(annotation: ast.expr | None) -> bool:

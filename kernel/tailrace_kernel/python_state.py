@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tailrace_kernel.facts import Diagnostic, Effect, Hand, Pass
+from tailrace_kernel.facts import CallEffects, Diagnostic, Effect, Hand, Pass
 from tailrace_kernel.python_values import UNKNOWN, Value, either
 
 
@@ -71,6 +71,7 @@ class Record:
     hands: set[Hand] = field(default_factory=set)
     relays: set[tuple[str, str]] = field(default_factory=set)
     passes: set[Pass] = field(default_factory=set)
+    callbacks: set[CallEffects | str] = field(default_factory=set)
     opaque: bool = False
     star: bool = False
     makes_callables: bool = False

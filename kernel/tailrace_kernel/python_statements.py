@@ -7,14 +7,22 @@ binds, the second may see). Dead code is walked too, but nothing it binds counts
 import ast
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tailrace_kernel import ipython_magics
 from tailrace_kernel.facts import CallEffects, Diagnostic, Effect
 from tailrace_kernel.ipython_syntax import to_python
 from tailrace_kernel.python_expressions import Expressions, root_name
-from tailrace_kernel.python_names import Attempt, Names, called, class_value
-from tailrace_kernel.python_parameters import FunctionNode, gathering_places, is_number, places, type_parameters
+from tailrace_kernel.python_names import Attempt, ClassState, Names, called, class_value
+from tailrace_kernel.python_parameters import (
+    FunctionNode,
+    gathering_places,
+    has_parts,
+    is_number,
+    places,
+    shared_attributes,
+    type_parameters,
+)
 from tailrace_kernel.python_patterns import is_irrefutable, match_pattern
 from tailrace_kernel.python_scopes import (
     Scope,
@@ -126,7 +134,7 @@ class Statements:
             self.names.use(before)
             added = self.expressions.use(node.value)
             inner = any("@" in name for name in before.same)  # of a parameter
-            if inner and isinstance(node.value, ast.Constant) and self._counts(target.id, node.value):
+            if inner and isinstance(node.value, ast.Constant) and self._counts(target.id, node, node.value):
                 before = Value(frozenset(n for n in before.same if "@" not in n), before.parts, None, before.carries)
             self.names.change(before, target.id)
             self.names.bind(target.id, either((before, added.inside())))
@@ -137,9 +145,13 @@ class Statements:
         self.expressions.use(node.value)
         self.expressions.change(target.value, holder.element())
 
-    def _counts(self, name: str, added: ast.Constant) -> bool:
+    def _counts(self, name: str, node: ast.AugAssign, added: ast.Constant) -> bool:
         """Whether a parameter to which a constant is added is a number or a text, and no array."""
-        return isinstance(added.value, str | bytes) or (self.function is not None and is_number(name, self.function))
+        if isinstance(added.value, str | bytes) or self.function is None:
+            return True
+        if is_number(name, self.function):
+            return True
+        return isinstance(node.op, ast.Add | ast.Sub) and not has_parts(name, self.function)
 
     def _annotated(self, node: ast.AnnAssign) -> None:
         """CPython assigns first and then evaluates the annotation, in modules and class bodies only."""
@@ -369,6 +381,8 @@ class Statements:
         for annotation in annotations(node) if not self.lazy_annotations else ():
             self.expressions.value(annotation)
         effects = self._body_effects(node)
+        if decorators:
+            self.names.give([Value(calls=effects)])
         self.names.scope = scope
         self.names.define(effects)
         self.names.bind(node.name, Value(calls=effects, carries=called(decorators)))
@@ -383,8 +397,9 @@ class Statements:
         names.made.append([])
         names.scope = names.scope.child(ScopeKind.CLASS, block_bindings(node.body), node.name)
         loops, self.loops = self.loops, []
+        around, names.owner = names.owner, ClassState(node.name, shared_attributes(node))
         self.run(node.body)
-        self.loops = loops
+        self.loops, names.owner = loops, around
         names.scope = outer
         methods = frozenset(n.name for n in node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
         value = class_value(names.made.pop(), methods, bases, decorators)
@@ -408,6 +423,9 @@ class Statements:
         inner = Names(scope, State(values=self._closure()), is_function=True)
         if self.names.scope.kind is ScopeKind.CLASS and not isinstance(node, ast.Lambda):
             inner.method = node.name
+            if self.names.owner is not None:
+                on_class = any(root_name(d) == "classmethod" for d in node.decorator_list)
+                inner.owner = replace(self.names.owner, on_class=on_class)
         inner.parameters = places(node, scope, method=bool(inner.method))
         inner.state.values |= {key: Value(frozenset((key,))) for key in inner.parameters}
         gathering = gathering_places(node, scope, inner.parameters)

@@ -26,6 +26,7 @@ class Reach:
     opaque: bool = False
     star: bool = False  # it may bind any name
     hands: frozenset[Hand] = frozenset()
+    callbacks: frozenset[CallEffects | str] = frozenset()
     methods: frozenset[str] = NOTHING  # stand-ins for the classes that have the methods it calls
 
 
@@ -53,6 +54,7 @@ def reach(analysis: Analysis, *, call_time: bool = True) -> Reach:
         a.opaque,
         a.star,
         a.hands,
+        a.callbacks,
         packed({callee for hand in a.hands if (callee := any_class(hand.method)) is not None}),
     )
 

@@ -323,6 +323,7 @@ b = scale(a)
         """
 import numpy as np
 def lift(x):
+    assert x.ndim == 1
     x += 1
     return x
 ---
@@ -462,6 +463,207 @@ struct.pack_into('h', b, 0, struct.unpack('h', b)[0] + 1)
     ),
 }
 
+FUNCTIONS_AS_ARGUMENTS: Cases = {
+    "map": (
+        """
+def add(l): l.append(1)
+---
+xs = [[], []]
+---
+list(map(add, xs))
+""",
+        "xs",
+    ),
+    "map of a lambda": (
+        """
+xs = [[], []]
+---
+list(map(lambda l: l.append(1), xs))
+""",
+        "xs",
+    ),
+    "Series.apply": (
+        """
+import pandas as pd
+df = pd.DataFrame({'l': [[1]]})
+---
+df.l.apply(lambda l: l.append(0))
+""",
+        "df.l.tolist()",
+    ),
+    "pipe": (
+        """
+import pandas as pd
+df = pd.DataFrame({'l': [1]})
+---
+def wide(d):
+    d[len(d.columns)] = 1
+    return d
+---
+df.pipe(wide)
+""",
+        "df.shape",
+    ),
+    "a function that calls": (
+        """
+def run(l, call): call(l)
+---
+def add(l): l.append(1)
+---
+xs = []
+---
+run(xs, add)
+""",
+        "xs",
+    ),
+    "a function that calls a lambda": (
+        """
+def run(l, call): call(l)
+---
+xs = []
+---
+run(xs, lambda l: l.append(1))
+""",
+        "xs",
+    ),
+    "partial": (
+        """
+from functools import partial
+def add(l, v): l.append(v)
+---
+xs = []
+---
+p = partial(add, xs)
+p(1)
+""",
+        "xs",
+    ),
+    "partial in a cell of its own": (
+        """
+from functools import partial
+def add(l, v): l.append(v)
+---
+xs = []
+---
+p = partial(add, xs)
+---
+p(1)
+""",
+        "xs",
+    ),
+    "a callback that is kept": (
+        """
+class Bus:
+    def __init__(self): self.subs = []
+    def on(self, f): self.subs.append(f)
+    def emit(self, *a):
+        for f in self.subs: f(*a)
+bus = Bus()
+---
+got = []
+---
+bus.on(lambda x: got.append(x))
+---
+bus.emit(3)
+""",
+        "got",
+    ),
+    "a named callback that is kept": (
+        """
+class Bus:
+    def __init__(self): self.subs = []
+    def on(self, f): self.subs.append(f)
+    def emit(self, *a):
+        for f in self.subs: f(*a)
+bus = Bus()
+---
+got = []
+---
+def add(x): got.append(x)
+---
+bus.on(add)
+---
+bus.emit(3)
+""",
+        "got",
+    ),
+    "a decorator that keeps": (
+        """
+reg = {}
+def register(f):
+    reg[f.__name__] = f
+    return f
+---
+log = []
+---
+@register
+def hello(): log.append('x')
+---
+reg['hello']()
+""",
+        "log",
+    ),
+}
+
+CLASS_STATE: Cases = {
+    "a list of the class": (
+        """
+class C:
+    all = []
+    def __init__(self): self.all.append(1)
+---
+a = C()
+""",
+        "C.all",
+    ),
+    "type(self)": (
+        """
+class C:
+    n = 0
+    def __init__(self): type(self).n += 1
+---
+a = C()
+""",
+        "C.n",
+    ),
+    "__class__": (
+        """
+class C:
+    n = 0
+    def __init__(self): self.__class__.n += 1
+---
+a = C()
+""",
+        "C.n",
+    ),
+    "a class method": (
+        """
+class C:
+    n = 0
+    @classmethod
+    def count(cls): cls.n += 1
+---
+a = C()
+---
+a.count()
+""",
+        "C.n",
+    ),
+    "a class method's element": (
+        """
+class C:
+    seen = {}
+    @classmethod
+    def note(cls, k): cls.seen[k] = len(cls.seen)
+---
+C.note('a')
+---
+C.note('b')
+""",
+        "C.seen",
+    ),
+}
+
 
 def notebook(cells: list[str], **more: Any) -> Notebook:
     nb = Notebook(**more)
@@ -512,6 +714,18 @@ def test_what_libraries_change_changes_once(text: str, shown: str, copies: bool)
     again(text, shown, copies=copies)
 
 
+@pytest.mark.parametrize("copies", [True, False])
+@cases(FUNCTIONS_AS_ARGUMENTS)
+def test_what_functions_among_the_arguments_change_changes_once(text: str, shown: str, copies: bool) -> None:
+    again(text, shown, copies=copies)
+
+
+@pytest.mark.parametrize("copies", [True, False])
+@cases(CLASS_STATE)
+def test_a_method_that_changes_its_class_changes_it_once(text: str, shown: str, copies: bool) -> None:
+    again(text, shown, copies=copies)
+
+
 @pytest.mark.parametrize(
     "cells",
     [
@@ -522,6 +736,12 @@ def test_what_libraries_change_changes_once(text: str, shown: str, copies: bool)
         ["def count(n):\n    while n > 0: n -= 1\n    return n", "n = 3", "m = count(n)"],
         ["def tag(s):\n    s += '!'\n    return s", "s = 'a'", "t = tag(s)"],
         ["def step(n: int):\n    n += 1\n    return n", "n = 3", "m = step(n)"],
+        ["def add(l): l.append(1)", "xs = [[]]", "print(xs, add)"],
+        ["def longest(l): return len(l)", "xs = [[]]", "sorted(xs, key=longest)"],
+        [
+            "class C:\n    items = []\n    def __init__(self):\n        self.items = []\n        self.items.append(1)",
+            "c = C()",
+        ],
         ["import math", "class Stack:\n    def floor(self): self.n = 1", "x = 2.5", "n = math.floor(x)"],
     ],
 )
