@@ -161,7 +161,8 @@ class Graph:
         self.reads[cell], self.writes[cell], self.changes[cell] = facts.reads, NOTHING, facts.changes
         self.bound[cell], self.later[cell], self.preds[cell], self.succs[cell] = {}, {}, {}, {}
         self._calls.of[cell] = {}
-        self._define(cell, EMPTY, facts)
+        if facts.calls:
+            self._define(cell, EMPTY, facts)
         self._before[cell] = {}
         if facts.star:
             self._stars[cell] = None

@@ -41,6 +41,7 @@ class Names:
         self.made: list[list[CallEffects]] = []  # what each open class body defines
         self.parameters: dict[str, tuple[Place, ...]] = {}  # of a function: by which places its caller gives them
         self.method = ""  # the function's name, in a class body
+        self.classes: list[CallEffects] = []  # that a function body defines: its results may be of them
         self.owner: ClassState | None = None  # of methods; of blocks: the class whose body is open
 
     def load(self, name: str) -> Value:
@@ -213,11 +214,13 @@ class Names:
             self.made[-1].append(effects)
         if self.is_function:
             self._call(effects, set())
+            if effects.methods:
+                self.classes.append(effects)
 
     def effects(self) -> CallEffects:
         """What running this block (a function body) does."""
         record = self.record
-        return CallEffects(
+        own = CallEffects(
             frozenset(record.reads),
             frozenset(name for name in record.changes if "@" not in name or self.scope.encloses(name)),
             frozenset(record.stored | record.deleted),
@@ -226,6 +229,15 @@ class Names:
             frozenset(record.relays),
             frozenset(record.hands),
             self._passes(),
+        )
+        if not self.classes:
+            return own
+        return replace(
+            own,
+            alters=own.alters | {(method, place) for does in self.classes for method, place in does.alters if method},
+            relays=own.relays.union(*(does.relays for does in self.classes)),
+            passes=own.passes | {p for does in self.classes for p in does.passes if p.method},
+            methods=NOTHING.union(*(does.methods for does in self.classes)),
         )
 
     def _passes(self) -> frozenset[Pass]:

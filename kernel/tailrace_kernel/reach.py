@@ -55,8 +55,12 @@ def reach(analysis: Analysis, *, call_time: bool = True) -> Reach:
         a.star,
         a.hands,
         a.callbacks,
-        packed({callee for hand in a.hands if (callee := any_class(hand.method)) is not None}),
+        _stand_ins(a.hands) if a.hands else NOTHING,
     )
+
+
+def _stand_ins(hands: frozenset[Hand]) -> frozenset[str]:
+    return packed({callee for hand in hands if (callee := any_class(hand.method)) is not None})
 
 
 def is_table(name: str) -> bool:

@@ -108,6 +108,20 @@ k.up()
 """,
         "k.n",
     ),
+    "of a class inside a function": (
+        """
+def make():
+    class L:
+        def __init__(self): self.n = 0
+        def up(self): self.n += 1
+    return L()
+---
+l = make()
+---
+l.up()
+""",
+        "l.n",
+    ),
     "of a result of an operator": (
         """
 class V:
