@@ -9,7 +9,7 @@ from tailrace_gateway.notebook import Notebook
 
 
 def listed(entry: Found, notebook: Notebook | None) -> dict[str, Any]:
-    """`kernel` is null while the notebook is closed; `memory` in bytes while a kernel's process lives."""
+    """`kernel` is null until a window opens the notebook; `memory` in bytes while a kernel's process lives."""
     kernel = notebook.kernel if notebook is not None else None
     pid = kernel.pid if kernel is not None and kernel.state != "dead" else None
     return {

@@ -176,8 +176,9 @@ class Notebook:
         return self._state.saved.file_hash if self._state.saved is not None else None
 
     @property
-    def kernel(self) -> Kernel:
-        return self._state.kernel
+    def kernel(self) -> Kernel | None:
+        """None while nobody has asked for one: the notebook was only read, for an export say."""
+        return self._state.kernel if self._life.phase != "none" else None
 
     async def adopted(self) -> None:
         """Returns once it is decided whether a former gateway's kernel can be gone on with, after ADOPTION at most."""

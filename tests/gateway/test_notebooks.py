@@ -71,6 +71,17 @@ async def test_a_stopped_kernel_is_told_where_windows_are_open_and_can_be_starte
         assert (await post(gateway, "/nobody/kernel/stop", {}))[0] == 404
 
 
+@story
+async def test_a_notebook_that_was_only_read_has_no_kernel_to_tell_of(tmp_path: Path) -> None:
+    kernels = FakeKernels()
+    async with running(tmp_path, kernels) as gateway:
+        await gateway.state()
+        assert len(gateway.notebooks.open) == 1
+        [row] = await listing(gateway)
+        assert row["kernel"] is None
+        assert kernels.lives == []
+
+
 def test_memory_is_that_of_the_process(tmp_path: Path) -> None:
     own = resident(os.getpid())
     assert own is not None

@@ -127,5 +127,42 @@ def test_the_list_imports_duplicates_exports_and_deletes_with_a_way_back(
     assert (gateway.folder / f"{name}.py").exists()
 
 
+def test_rows_keep_their_menus_names_and_notebooks_in_hand(open_notebook: Open) -> None:
+    tab = open_notebook("x = 1\nx")
+    tab.wait_kernel()
+    name = tab.page.title().split(" ")[0]
+    long_name = "long" * 50
+    (tab.gateway.folder / f"{long_name}.py").write_text("# %%\n1\n")
+    page = tab.page.context.new_page()
+    page.goto(tab.gateway.url)
+    menu = page.locator("details.more[open]")
+    more(page, name)
+    expect(menu).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(menu).to_have_count(0)
+    more(page, name)
+    expect(menu).to_have_count(1)
+    page.get_by_role("heading", name="Notebooks").click()
+    expect(menu).to_have_count(0)
+    shown = page.locator(".notebook-name", has_text=long_name)
+    expect(shown).to_have_attribute("title", long_name)
+    expect(page.get_by_label(f"More for {long_name}", exact=True)).to_be_in_viewport(ratio=1)
+    more(page, name)
+    page.get_by_role("button", name="Delete").click()
+    question = page.get_by_role("dialog", name=f"Delete {name}?")
+    expect(question).to_contain_text("is open in a window")
+    question.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_test_id("undo")).to_have_count(0)
+    more(page, name)
+    page.get_by_role("button", name="Delete").click()
+    question.get_by_role("button", name="Delete").click()
+    expect(page.get_by_test_id("undo")).to_contain_text(name)
+    page.goto("about:blank")  # to leave the list settles the deletion
+    tab.front()
+    banner = tab.page.get_by_role("alert").filter(has_text="This notebook was deleted")
+    expect(banner).to_be_visible()
+    expect(tab.page.get_by_text("are safe")).to_have_count(0)
+
+
 def more(page: Page, name: str) -> None:
     page.get_by_label(f"More for {name}", exact=True).click()

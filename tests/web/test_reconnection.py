@@ -18,6 +18,7 @@ def test_the_page_comes_back_by_itself_and_shows_the_truth(open_notebook: Open, 
     expect(tab.page.get_by_test_id("connection")).not_to_have_attribute("data-state", "live")
     tab.type(1, "y = x + 2\nprint('y is', y)")
     tab.blur()
+    expect(tab.cell(1)).to_have_attribute("aria-label", "Cell 2, Python, Edited")  # sent to nobody yet
     path = gateway.folder / "test_the_page_comes_back_by_itself_and_shows_the_truth.py"
     path.write_text(path.read_text().replace("x = 5", "x = 5  # five"))  # somebody else's work meanwhile
     gateway.start()
@@ -80,5 +81,8 @@ def test_interrupt_stops_a_running_cell(open_notebook: Open) -> None:
     tab.expect_status(0, "running")
     tab.run(1)  # a newer run that only waits: Stop means the cell it stands on
     tab.expect_status(1, "queued")
+    tab.page.get_by_role("button", name="Restart kernel").click()
+    question = tab.page.get_by_role("dialog", name="Restart the kernel?")  # what runs would be lost
+    question.get_by_role("button", name="Cancel").click()
     tab.cell(0).get_by_role("button", name="Stop cell").click()
     tab.expect_status(0, "interrupted")

@@ -1,6 +1,6 @@
 /** One cell: its head, its code, what is wrong with it, what it printed. */
 
-import type { ReadonlySignal } from "@preact/signals";
+import { type ReadonlySignal, useComputed } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
 import { CellEditor } from "./cell_editor";
@@ -33,7 +33,11 @@ function Present({ signal, number }: { signal: ReadonlySignal<Cell>; number: num
   const draft = notebook.draft(id)!;
   const editor = useRef<Editor | undefined>(undefined);
   const section = useRef<HTMLElement>(null);
-  const state = shownState(cell, draft.edited.value);
+  // While nobody answers, a text in the queue is as little sent as one in the editor.
+  const kept = useComputed(() =>
+    notebook.connection.state.value !== "live" && notebook.outbox.waiting.value > 0 && notebook.outbox.codeFor(id) !== undefined);
+  const edited = draft.edited.value || kept.value;
+  const state = shownState(cell, edited);
   const leave = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   useEffect(() => () => clearTimeout(leave.current), []);
   const gotoLine = (line: number) => {
@@ -48,7 +52,7 @@ function Present({ signal, number }: { signal: ReadonlySignal<Cell>; number: num
       class="cell" ref={section} id={`cell-${id}`} tabIndex={-1}
       data-cell-id={id} data-status={cell.status} data-type={cell.type} data-mode={cell.mode}
       data-code={hiddenCodes.value.has(id) ? "hidden" : undefined}
-      data-output={hiddenOutputs.value.has(id) ? "hidden" : undefined} data-edited={draft.edited.value || undefined}
+      data-output={hiddenOutputs.value.has(id) ? "hidden" : undefined} data-edited={edited || undefined}
       aria-label={`Cell ${number}, ${TYPE_WORDS[cell.type]}, ${state.word}`}
       onFocusIn={({ target }) => {
         clearTimeout(leave.current);
@@ -103,7 +107,7 @@ function Diagnostics({ diagnostics, own, draft, gotoLine }: DiagnosticsProps) {
         const others = (one.cells ?? []).filter((cellId) => cellId !== own && !mentions(one.message, cellId));
         return (
           <li key={index} data-kind={one.kind}>
-            <LinkedText text={one.message} />
+            <LinkedText text={one.line === undefined ? one.message : one.message.replace(` (line ${one.line})`, "")} />
             {others.length > 0 && (
               <span class="others">
                 {" "}

@@ -36,6 +36,12 @@ export function shownState(cell: Cell, edited: boolean): Shown {
   }
 }
 
+/** The kernel has, or is about to have, values that this cell wrote: a restart would lose them. */
+export function holdsValues({ status, reason, writes }: Cell): boolean {
+  if (writes.length === 0 || status === "idle" || status === "disabled" || status === "blocked") return false;
+  return status !== "stale" || (reason?.code !== "kernel_restarted" && reason?.code !== "not_run_here");
+}
+
 /** Text with the cells it speaks of, so that a view can make links of them. */
 export interface Sentence {
   text: string;

@@ -53,7 +53,7 @@ const KERNEL_WORDS: Readonly<Record<KernelState, string>> = {
   idle: "Kernel idle",
   busy: "Kernel busy",
   unresponsive: "Kernel busy, not answering",
-  dead: "Kernel dead",
+  dead: "Kernel stopped",
   restarting: "Kernel restarting",
 };
 

@@ -4,6 +4,7 @@ import { effect, signal } from "@preact/signals";
 
 import { Absence, type Missed, missed } from "./absence";
 import { announce } from "./announcer";
+import { holdsValues } from "./cell_state";
 import { Connection, type Frame, type Socket, type Timers } from "./connection";
 import { documentHash } from "./document_hash";
 import type { Draft } from "./draft";
@@ -302,8 +303,8 @@ export class Notebook {
   /** Asks first when there are values to lose; `agreed`: somebody just said yes. */
   restartKernel(agreed = false): void {
     const { cells, kernel } = this.store.now;
-    const values = kernel.state !== "dead" && [...cells.values()].some(({ status, writes }) => (status === "success" || status === "running") && writes.length > 0);
-    this.asksToRestart.value = values && !agreed;
+    const loses = kernel.state === "busy" || kernel.state === "unresponsive" || (kernel.state !== "dead" && [...cells.values()].some(holdsValues));
+    this.asksToRestart.value = loses && !agreed;
     if (!this.asksToRestart.peek()) this.outbox.add({ type: "restart_kernel" });
   }
 

@@ -77,14 +77,14 @@ function List({ notebooks, reload }: { notebooks: readonly Listed[]; reload: () 
     </ul>
     {deleting.value && (
       <div class="undo-note" role="status" data-testid="undo">
-        {deleting.value.name} deleted. <button onClick={undo}>Undo</button>
+        <span class="what" title={deleting.value.name}>{deleting.value.name} deleted.</span> <button onClick={undo}>Undo</button>
       </div>
     )}
     </>
   );
 }
 
-const SECOND_THOUGHTS = 10_000; // ms
+const SECOND_THOUGHTS = 30_000; // ms
 
 interface Deletion {
   id: string;

@@ -91,7 +91,10 @@ function Banners() {
     <>
       {refused && (
         <div class="banner" role="alert">
-          <p>{refused.message}</p>
+          <p>{refused.code === "unknown_notebook" ? <>
+            This notebook was deleted, renamed or moved, and its kernel ended. What this page shows is not kept any more: copy what you
+            need, or look for it in <a href="/">the list</a>.
+          </> : refused.message}</p>
           {refused.code === "not_logged_in" && <LoginForm done={() => notebook.connection.retryNow()} />}
         </div>
       )}
@@ -112,7 +115,7 @@ function Banners() {
           <button onClick={() => (notebook.missed.value = undefined)}>Dismiss</button>
         </div>
       )}
-      {state === "dead" && (
+      {state === "dead" && refused?.code !== "unknown_notebook" && (
         <div class="banner" role="alert">
           <p>There is no kernel. {cause ?? "It ended."} Your code and what it printed are safe.</p>
           <button onClick={() => notebook.restartKernel()}>Start a new kernel</button>

@@ -25,8 +25,11 @@ interface RowProps {
 export function Row({ notebook, attempt, remove }: RowProps) {
   const { id, name, path, kernel, clients = 0 } = notebook;
   const holds = notebook.memory ?? undefined;
+  const inUse = clients > 0 || holds !== undefined;
   const renaming = useSignal(false);
+  const asksToDelete = useSignal(false);
   const menu = useRef<HTMLDetailsElement>(null);
+  useEffect(() => closeLikeAMenu(menu.current!), []);
   const away = (work: () => void) => () => {
     menu.current?.removeAttribute("open");
     work();
@@ -41,8 +44,8 @@ export function Row({ notebook, attempt, remove }: RowProps) {
       {renaming.value ? <Rename name={name} running={holds !== undefined} done={rename} /> : (
         <a href={`/notebooks/${encodeURIComponent(id)}`}>
           <Icon name="notebook" />
-          <span class="notebook-name">{name}</span>
-          <span class="notebook-path">{path}</span>
+          <span class="notebook-name" title={name}>{name}</span>
+          <span class="notebook-path" title={path}>{path}</span>
           {kernel !== null && (
             <span class="badge kernel-badge" data-state={kernel}>
               {KERNEL_WORDS[kernel] ?? kernel}
@@ -66,10 +69,53 @@ export function Row({ notebook, attempt, remove }: RowProps) {
           {FORMATS.map(([format, word]) => (
             <button key={format} onClick={away(() => attempt(download(exportPath(id, format), `${name}.${format}`)))}>{word}</button>
           ))}
-          <button onClick={away(remove)}>Delete</button>
+          <button onClick={away(() => (inUse ? (asksToDelete.value = true) : remove()))}>Delete</button>
         </div>
       </details>
+      {asksToDelete.value && (
+        <DeleteQuestion notebook={notebook} answer={(yes) => {
+          asksToDelete.value = false;
+          if (yes) remove();
+        }} />
+      )}
     </li>
+  );
+}
+
+/** Esc and a press elsewhere close it, as they do a menu. Returns what ends this. */
+function closeLikeAMenu(menu: HTMLDetailsElement): () => void {
+  const pressed = ({ target }: Event) => {
+    if (!(target instanceof Node && menu.contains(target))) menu.removeAttribute("open");
+  };
+  const key = (event: KeyboardEvent) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    menu.removeAttribute("open");
+    menu.querySelector("summary")?.focus();
+  };
+  addEventListener("pointerdown", pressed);
+  addEventListener("keydown", key);
+  return () => {
+    removeEventListener("pointerdown", pressed);
+    removeEventListener("keydown", key);
+  };
+}
+
+function DeleteQuestion({ notebook, answer }: { notebook: Listed; answer: (yes: boolean) => void }) {
+  const { name, clients = 0, memory } = notebook;
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
+  return (
+    <dialog ref={dialog} class="question" aria-label={`Delete ${name}?`} onClose={() => answer(false)}>
+      <p>
+        {clients > 0 && `${name} is open in ${clients === 1 ? "a window" : `${clients} windows`}. `}
+        {typeof memory === "number" && "Its kernel runs: its variables go. "}
+        Delete it?
+      </p>
+      <p class="row">
+        <button class="primary" onClick={() => answer(true)}>Delete</button>
+        <button onClick={() => answer(false)}>Cancel</button>
+      </p>
+    </dialog>
   );
 }
 

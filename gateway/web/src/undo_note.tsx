@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks";
 
 import { useNotebook } from "./context";
 
-const SHOWN = 10_000; // ms
+const SHOWN = 30_000; // ms
 
 export function UndoNote() {
   const notebook = useNotebook();

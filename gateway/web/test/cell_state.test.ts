@@ -3,7 +3,7 @@
 import { expect, it } from "vitest";
 
 import { announce } from "../src/announcer";
-import { byteCount, duration, reasonOf, shownState } from "../src/cell_state";
+import { byteCount, duration, holdsValues, reasonOf, shownState } from "../src/cell_state";
 import { fold, load } from "../src/fold";
 import { cell, snapshot } from "./fakes";
 
@@ -41,4 +41,18 @@ it("announces failures and ends of runs, and nothing else", () => {
   expect(announce([failed], fold(state, [failed]))).toBe("Cell 2 failed: KeyError.");
   const printed = { ...base, seq: 1, type: "cell_stdout" as const, cellId: "b", data: "x", stream: "stdout" as const };
   expect(announce([printed], fold(state, [printed]))).toBeUndefined();
+});
+
+it.each([
+  ["success", undefined, true],
+  ["error", undefined, true],
+  ["stale", "edited", true],
+  ["stale", "inputs_changed", true],
+  ["stale", "kernel_restarted", false],
+  ["stale", "not_run_here", false],
+  ["idle", undefined, false],
+] as const)("knows whether a restart loses what a cell wrote: %s, %s", (status, code, loses) => {
+  const one = cell("a", { status, writes: ["x"], ...(code && { reason: { code } }) });
+  expect(holdsValues(one)).toBe(loses);
+  expect(holdsValues({ ...one, writes: [] })).toBe(false);
 });
