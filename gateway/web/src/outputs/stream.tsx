@@ -6,33 +6,45 @@ import { byteCount } from "../cell_state";
 import type { Output, StreamOutput } from "../protocol";
 import { saveText } from "./saving";
 import { Terminal } from "./terminal";
-import { fillText } from "./text";
+import { fillText, shortened } from "./text";
 
 const TAIL = 200; // lines that are shown at first
+const STEP = 10; // times as many with each request
 const FITS = 20; // lines that need no scrolling
 const NEAR_END = 40; // px within which a reader follows what comes
 
 export function Stream({ output, name }: { output: StreamOutput; name: string }) {
   const block = useRef<HTMLPreElement>(null);
-  const [all, setAll] = useState(false);
+  const [lines, setLines] = useState(TAIL);
+  const [whole, setWhole] = useState(false);
   const screen = useRef<Terminal>(null);
   const terminal = (screen.current ??= new Terminal());
   terminal.show(output.text);
-  const text = terminal.tail(all ? Infinity : TAIL);
-  const hidden = all ? 0 : Math.max(0, terminal.height - TAIL);
+  const tail = terminal.tail(lines);
+  const { text, longest } = whole ? { text: tail, longest: 0 } : shortened(tail);
+  const hidden = Math.max(0, terminal.height - lines);
+  const more = Math.min(hidden, lines * (STEP - 1));
   useLayoutEffect(() => {
     const { current: place } = block;
     const atEnd = place!.scrollHeight - place!.scrollTop - place!.clientHeight < NEAR_END;
     fillText(place!, text);
-    if (atEnd && !all) place!.scrollTop = place!.scrollHeight;
+    if (atEnd && lines === TAIL) place!.scrollTop = place!.scrollHeight;
   }, [text]);
   return (
     <div class="output" data-kind="stream" data-stream={output.stream} data-progress={terminal.overwrote || undefined}>
-      {hidden > 0 && (
+      {(hidden > 0 || lines > TAIL || whole || longest > 0) && (
         <p class="omitted">
-          <button class="quiet" onClick={() => setAll(true)}>
-            Show {hidden.toLocaleString()} earlier lines
-          </button>
+          {hidden > 0 && (
+            <button class="quiet" onClick={() => setLines(lines * STEP)}>
+              Show {more.toLocaleString()}{more < hidden && ` of ${hidden.toLocaleString()}`} earlier lines
+            </button>
+          )}
+          {longest > 0 && (
+            <button class="quiet" onClick={() => setWhole(true)}>Show all {longest.toLocaleString()} characters</button>
+          )}
+          {(lines > TAIL || whole) && (
+            <button class="quiet" onClick={() => (setLines(TAIL), setWhole(false))}>Show less</button>
+          )}
           <button class="quiet" onClick={() => saveText(output.text, `${name}.${output.stream}.txt`)}>
             Save as text ({byteCount(output.text.length)})
           </button>

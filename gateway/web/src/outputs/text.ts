@@ -13,6 +13,20 @@ export const drawText: Draw = (into, value) => {
   return undefined;
 };
 
+const LONG = 10_000; // characters of a line that are drawn before somebody asks for more
+
+/** Lines longer than LONG are cut; `longest` is the length of the longest that was, 0 when none was. */
+export function shortened(text: string): { text: string; longest: number } {
+  let longest = 0;
+  const cut = text.replace(LONG_LINES, (line) => {
+    longest = Math.max(longest, line.length);
+    return `${line.slice(0, LONG)} … ${(line.length - LONG).toLocaleString()} more characters`;
+  });
+  return { text: cut, longest };
+}
+
+const LONG_LINES = new RegExp(`[^\\n]{${LONG + 1},}`, "g");
+
 /** Set the content of a <pre>: text nodes and classed spans, never HTML of the output. */
 export function fillText(block: HTMLElement, text: string): void {
   if (!text.includes("\x1b")) {
