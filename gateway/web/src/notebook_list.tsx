@@ -62,9 +62,16 @@ export function NotebookList() {
 function List({ notebooks, reload }: { notebooks: readonly Listed[]; reload: () => Promise<void> }) {
   const { deleting, remove, undo } = useDeletion(reload);
   const failure = useSignal("");
-  const attempt = (work: Promise<unknown>) => {
+  const attempt = async (work: Promise<unknown>) => {
     failure.value = "";
-    work.then(reload).catch((error: unknown) => (failure.value = error instanceof Error ? error.message : String(error)));
+    try {
+      await work;
+      await reload();
+      return true;
+    } catch (error) {
+      failure.value = error instanceof Error ? error.message : String(error);
+      return false;
+    }
   };
   if (notebooks.length === 0) return <p class="empty" data-testid="notebook-list">No notebooks here yet. Give the first one a name.</p>;
   return (

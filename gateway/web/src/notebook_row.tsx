@@ -18,7 +18,8 @@ export interface Listed {
 
 interface RowProps {
   notebook: Listed;
-  attempt: (work: Promise<unknown>) => void;
+  /** False when it failed, which is said above the list. */
+  attempt: (work: Promise<unknown>) => Promise<boolean>;
   remove: () => void;
 }
 
@@ -35,13 +36,13 @@ export function Row({ notebook, attempt, remove }: RowProps) {
     work();
   };
   const address = `/api/v1/notebooks/${encodeURIComponent(id)}`;
-  const rename = (to: string) => {
-    renaming.value = false;
-    if (to !== name && to !== "") attempt(rest("POST", `${address}/rename`, { name: to }));
+  const rename = async (to: string) => {
+    const asked = to !== name && to !== "";
+    if (!asked || (await attempt(rest("POST", `${address}/rename`, { name: to })))) renaming.value = false; // else the text stays
   };
   return (
     <li>
-      {renaming.value ? <Rename name={name} running={holds !== undefined} done={rename} /> : (
+      {renaming.value ? <Rename name={name} running={holds !== undefined} done={(to) => void rename(to)} /> : (
         <a href={`/notebooks/${encodeURIComponent(id)}`}>
           <Icon name="notebook" />
           <span class="notebook-name" title={name}>{name}</span>
@@ -57,7 +58,7 @@ export function Row({ notebook, attempt, remove }: RowProps) {
       )}
       {holds === undefined ? <span class="stop-kernel" /> : (
         <button class="bare stop-kernel" aria-label={`Stop the kernel of ${name}`} title="Stop the kernel: its variables go"
-          onClick={() => attempt(rest("POST", `${address}/kernel/stop`, {}))}>
+          onClick={() => void attempt(rest("POST", `${address}/kernel/stop`, {}))}>
           <Icon name="stop" />
         </button>
       )}
@@ -65,9 +66,9 @@ export function Row({ notebook, attempt, remove }: RowProps) {
         <summary aria-label={`More for ${name}`}><Icon name="menu" /></summary>
         <div class="menu">
           <button onClick={away(() => (renaming.value = true))}>Rename</button>
-          <button onClick={away(() => attempt(duplicate(id, path)))}>Duplicate</button>
+          <button onClick={away(() => void attempt(duplicate(id, path)))}>Duplicate</button>
           {FORMATS.map(([format, word]) => (
-            <button key={format} onClick={away(() => attempt(download(exportPath(id, format), `${name}.${format}`)))}>{word}</button>
+            <button key={format} onClick={away(() => void attempt(download(exportPath(id, format), `${name}.${format}`)))}>{word}</button>
           ))}
           <button onClick={away(() => (inUse ? (asksToDelete.value = true) : remove()))}>Delete</button>
         </div>
