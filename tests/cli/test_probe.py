@@ -104,6 +104,8 @@ ASKED: dict[str, dict[str, Any]] = {
     "schema_request": {"connection": "default", "path": []},
     "table_page_request": {"cell_id": "frame", "output": 0, "offset": 0, "limit": 10},
     "export_table_request": {"cell_id": "frame", "format": "csv"},
+    "rename_variable_request": {"name": "x", "new_name": "z"},
+    "library_file_request": {"name": "plotly"},
     "replay_request": {"epoch": "another", "since": 0, "limit": 10},
     "remove_cell_request": {"cell_id": "b"},
 }  # in the order in which they are asked
@@ -121,6 +123,7 @@ def test_every_request_of_the_kernel_can_be_made(
     assert said["plan_request"]["order"] == ["a", "b"]
     assert [each["name"] for each in said["variables_request"]["variables"]] == ["frame", "x", "y"]
     assert said["table_page_request"]["rows"] == [[1]]
+    assert [each["cell_id"] for each in said["rename_variable_request"]["cells"]] == ["a", "b"]
     assert said["replay_request"]["complete"] is False
     assert said["remove_cell_request"]["removed_names"] == ["y"]
     assert "unknown_request" in ask("request", "no_such_request", code=2)
