@@ -18,6 +18,13 @@ class NotebookPage:
     notebook_id: str
     requests: list[str] = field(default_factory=list)
 
+    def accept_completion(self, key: str) -> None:
+        """Press `key` on the list that is shown, once it takes keys: for 75 ms a key may be that of somebody typing."""
+        expect(self.page.locator(".cm-tooltip-autocomplete li[aria-selected]")).to_be_visible()
+        shown = self.page.evaluate("performance.now()")
+        self.page.wait_for_function("shown => performance.now() > shown + 100", arg=shown)
+        self.page.keyboard.press(key)
+
     def open(self) -> None:
         """Logs in with a fresh code, goes to the notebook and waits until the page is live."""
         self.page.on("request", self._note)

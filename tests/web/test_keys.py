@@ -22,7 +22,7 @@ def test_keys_while_writing(open_notebook: Open) -> None:
     tab.expect_code(1, "def f():\n    return (tex)")  # indented and closed
     keys.press("Tab")
     expect(tab.page.locator(".cm-tooltip-autocomplete")).to_contain_text("text")
-    keys.press("Tab")
+    tab.accept_completion("Tab")
     tab.expect_code(1, "def f():\n    return (text)")
     keys.type(")")
     tab.expect_code(1, "def f():\n    return (text)")  # the bracket was there

@@ -40,7 +40,7 @@ def test_tables_columns_and_aliases_of_the_embedded_database(open_notebook: Open
     expect(offered(tab).filter(has_text="id")).to_contain_text("INTEGER")
     tab.page.keyboard.type("U")
     expect(offered(tab)).to_have_count(1)
-    tab.page.keyboard.press("Enter")
+    tab.accept_completion("Enter")
     tab.expect_code(1, 'SELECT o."Unit Price" FROM orders AS o')
 
 
@@ -58,5 +58,5 @@ def test_frames_and_parameters_of_the_notebook(open_notebook: Open) -> None:
     expect(offered(tab).filter(has_text="prime")).to_contain_text("int")
     tab.page.keyboard.type("m")
     expect(offered(tab)).to_have_count(1)
-    tab.page.keyboard.press("Enter")
+    tab.accept_completion("Enter")
     tab.expect_code(1, "SELECT :prime")
