@@ -8,672 +8,201 @@ from tests.kernel.dataflow import Notebook
 
 K = "class K:\n    def __init__(self): self.n = 0\n    def up(self): self.n += 1\n    def seen(self): return self.n"
 
+BUS = """
+class Bus:
+    def __init__(self): self.subs = []
+    def on(self, f): self.subs.append(f)
+    def emit(self, *a):
+        for f in self.subs: f(*a)
+bus = Bus()
+"""
+
 # what it is about → the cells, the last of which is run again, and what is compared
-Cases = dict[str, tuple[str, str]]
-METHODS_OF_NOTEBOOK_CLASSES: Cases = {
-    "on a parameter": (
-        """
-{K}
----
-def go(k): k.up()
----
-k = K()
----
-go(k)
-""",
-        "k.n",
-    ),
-    "class and function in one cell": (
-        """
-{K}
-def go(k): k.up()
----
-k = K()
----
-go(k)
-""",
-        "k.n",
-    ),
-    "on elements of a parameter": (
-        """
-{K}
----
-def go(ks):
-    for k in ks: k.up()
----
-ks = [K()]
----
-go(ks)
-""",
-        "ks[0].n",
-    ),
-    "by subscript": (
-        """
-{K}
----
-def go(ks): ks[0].up()
----
-ks = [K()]
----
-go(ks)
-""",
-        "ks[0].n",
-    ),
-    "on gathered parameters": (
-        """
-{K}
----
-def go(*ks):
-    for k in ks: k.up()
----
-k = K()
----
-go(k)
-""",
-        "k.n",
-    ),
-    "on a part of a container": (
-        """
-{K}
----
-def go(k): k.up()
----
-d = {'k': K()}
----
-go(d['k'])
-""",
-        "d['k'].n",
-    ),
-    "of an instance that a function made": (
-        """
-{K}
----
-def make(): return K()
----
-k = make()
----
-k.up()
-""",
-        "k.n",
-    ),
-    "of a list that a function made": (
-        """
-{K}
----
-def make(): return [K()]
----
-k, = make()
----
-k.up()
-""",
-        "k.n",
-    ),
+CASES: dict[str, tuple[list[str], str]] = {
+    # methods of notebook classes
+    "on a parameter": ([K, "def go(k): k.up()", "k = K()", "go(k)"], "k.n"),
+    "class and function in one cell": ([K + "\ndef go(k): k.up()", "k = K()", "go(k)"], "k.n"),
+    "on elements of a parameter": ([K, "def go(ks):\n    for k in ks: k.up()", "ks = [K()]", "go(ks)"], "ks[0].n"),
+    "by subscript": ([K, "def go(ks): ks[0].up()", "ks = [K()]", "go(ks)"], "ks[0].n"),
+    "on gathered parameters": ([K, "def go(*ks):\n    for k in ks: k.up()", "k = K()", "go(k)"], "k.n"),
+    "on a part of a container": ([K, "def go(k): k.up()", "d = {'k': K()}", "go(d['k'])"], "d['k'].n"),
+    "of an instance that a function made": ([K, "def make(): return K()", "k = make()", "k.up()"], "k.n"),
+    "of a list that a function made": ([K, "def make(): return [K()]", "k, = make()", "k.up()"], "k.n"),
     "of a class inside a function": (
-        """
-def make():
-    class L:
-        def __init__(self): self.n = 0
-        def up(self): self.n += 1
-    return L()
----
-l = make()
----
-l.up()
-""",
+        [
+            "def make():\n    class L:\n        n = 0\n        def up(self): self.n += 1\n    return L()",
+            "l = make()",
+            "l.up()",
+        ],
         "l.n",
     ),
     "of a result of an operator": (
-        """
-class V:
-    n = 0
-    def up(self): self.n += 1
-    def __add__(self, o): return V()
----
-v = V()
----
-w = v + v
----
-w.up()
-""",
+        [
+            "class V:\n    n = 0\n    def up(self): self.n += 1\n    def __add__(self, o): return V()",
+            "v = V()",
+            "w = v + v",
+            "w.up()",
+        ],
         "w.n",
     ),
-    "of a part made inside": (
-        """
-{K}
----
-class D:
-    def __init__(self): self.k = K()
----
-d = D()
----
-d.k.up()
-""",
-        "d.k.n",
-    ),
+    "of a part made inside": ([K, "class D:\n    def __init__(self): self.k = K()", "d = D()", "d.k.up()"], "d.k.n"),
     "of a part with a method of that name": (
-        """
-{K}
----
-class D:
-    def __init__(self): self.k = K()
-    def up(self): self.k.up()
----
-d = D()
----
-d.up()
-""",
+        [K, "class D:\n    def __init__(self): self.k = K()\n    def up(self): self.k.up()", "d = D()", "d.up()"],
         "d.k.n",
     ),
     "of parts in a loop": (
-        """
-{K}
----
-class D:
-    def __init__(self): self.ks = [K()]
-    def go(self):
-        for k in self.ks: k.up()
----
-d = D()
----
-d.go()
-""",
+        [
+            K,
+            "class D:\n    def __init__(self): self.ks = [K()]\n    def go(self):\n        for k in self.ks: k.up()",
+            "d = D()",
+            "d.go()",
+        ],
         "d.ks[0].n",
     ),
     "of a field": (
-        """
-{K}
----
-from dataclasses import dataclass, field
----
-@dataclass
-class D:
-    k: K = field(default_factory=K)
----
-d = D()
----
-d.k.up()
-""",
+        [
+            K,
+            "from dataclasses import dataclass, field",
+            "@dataclass\nclass D:\n    k: K = field(default_factory=K)",
+            "d = D()",
+            "d.k.up()",
+        ],
         "d.k.n",
     ),
     "of a part that is handed on": (
-        """
-{K}
----
-class D:
-    def __init__(self): self.k = K()
----
-def go(k): k.up()
----
-d = D()
----
-go(d.k)
-""",
+        [K, "class D:\n    def __init__(self): self.k = K()", "def go(k): k.up()", "d = D()", "go(d.k)"],
         "d.k.n",
     ),
-    "a class below": (
-        """
-def go(k): k.up()
----
-{K}
----
-k = K()
----
-go(k)
-""",
-        "k.n",
-    ),
-}
-
-LITERAL_ARGUMENTS: Cases = {
-    "list": (
-        """
-def go(ls):
-    for l in ls: l.append(0)
----
-a = []; b = []
----
-go([a, b])
-""",
-        "(a, b)",
-    ),
-    "dict": (
-        """
-def go(d):
-    for l in d.values(): l.append(0)
----
-a = []
----
-go({'a': a})
-""",
-        "a",
-    ),
-    "tuple": (
-        """
-def go(p):
-    l, n = p
-    l.append(n)
----
-l = []
----
-go((l, 1))
-""",
-        "l",
-    ),
-    "dict unpacked": (
-        """
-def go(**d):
-    for l in d.values(): l.append(0)
----
-a = []
----
-go(**{'a': a})
-""",
-        "a",
-    ),
-    "keywords in a name": (
-        """
-def go(l): l.append(0)
----
-a = []; kw = dict(l=a)
----
-go(**kw)
-""",
-        "a",
-    ),
-}
-
-OTHER_CALLS: Cases = {
-    "a bound method under another name": (
-        """
-{K}
----
-k = K()
----
-up = k.up
----
-up()
-""",
-        "k.n",
-    ),
-    "a bound method in one cell": (
-        """
-{K}
----
-k = K()
----
-up = k.up
-up()
-""",
-        "k.n",
-    ),
+    "a class below": (["def go(k): k.up()", K, "k = K()", "go(k)"], "k.n"),
+    # objects in a literal argument
+    "list": (["def go(ls):\n    for l in ls: l.append(0)", "a = []; b = []", "go([a, b])"], "(a, b)"),
+    "dict": (["def go(d):\n    for l in d.values(): l.append(0)", "a = []", "go({'a': a})"], "a"),
+    "tuple": (["def go(p):\n    l, n = p\n    l.append(n)", "l = []", "go((l, 1))"], "l"),
+    "dict unpacked": (["def go(**d):\n    for l in d.values(): l.append(0)", "a = []", "go(**{'a': a})"], "a"),
+    "keywords in a name": (["def go(l): l.append(0)", "a = []; kw = dict(l=a)", "go(**kw)"], "a"),
+    # other calls and sums
+    "a bound method under another name": ([K, "k = K()", "up = k.up", "up()"], "k.n"),
+    "a bound method in one cell": ([K, "k = K()", "up = k.up\nup()"], "k.n"),
     "the base's method": (
-        """
-class A:
-    def __init__(self): self.l = []
-    def put1(self, x): self.l.append(x)
----
-class B(A):
-    def put2(self, x): super().put1(x)
----
-b = B()
----
-b.put2(1)
-""",
+        [
+            "class A:\n    def __init__(self): self.l = []\n    def put1(self, x): self.l.append(x)",
+            "class B(A):\n    def put2(self, x): super().put1(x)",
+            "b = B()",
+            "b.put2(1)",
+        ],
         "b.l",
     ),
-    "a parameter times a number": (
-        """
-def scale(x):
-    x *= 2
-    return x
----
-a = [1]
----
-b = scale(a)
-""",
-        "a",
-    ),
+    "a parameter times a number": (["def scale(x):\n    x *= 2\n    return x", "a = [1]", "b = scale(a)"], "a"),
     "an array plus a number": (
-        """
-import numpy as np
-def lift(x):
-    assert x.ndim == 1
-    x += 1
-    return x
----
-a = np.ones(2)
----
-b = lift(a)
-""",
+        [
+            "import numpy as np\ndef lift(x):\n    assert x.ndim == 1\n    x += 1\n    return x",
+            "a = np.ones(2)",
+            "b = lift(a)",
+        ],
         "a.tolist()",
     ),
-    "elements of a sum": (
-        """
-a = [[1]]
----
-b = a + [[2]]
-b[0].append(5)
-""",
-        "a",
-    ),
-    "elements of a union": (
-        """
-a = {'k': []}
----
-b = a | {}
-b['k'].append(5)
-""",
-        "a",
-    ),
-}
-
-LIBRARY_CALLS: Cases = {
-    "asarray": (
-        """
-import numpy as np
-a = np.zeros(3)
----
-b = np.asarray(a)
-b += 1
-""",
-        "a.tolist()",
-    ),
-    "ravel": (
-        """
-import numpy as np
-a = np.zeros(3)
----
-b = np.ravel(a)
-b[0] += 1
-""",
-        "a.tolist()",
-    ),
-    "split": (
-        """
-import numpy as np
-a = np.zeros(4)
----
-l, r = np.split(a, 2)
-l += 1
-""",
-        "a.tolist()",
-    ),
-    "put": (
-        """
-import numpy as np
-a = np.zeros(2)
----
-np.put(a, [0], a[0] + 1)
-""",
-        "a.tolist()",
-    ),
+    "elements of a sum": (["a = [[1]]", "b = a + [[2]]\nb[0].append(5)"], "a"),
+    "elements of a union": (["a = {'k': []}", "b = a | {}\nb['k'].append(5)"], "a"),
+    # calls of libraries
+    "asarray": (["import numpy as np\na = np.zeros(3)", "b = np.asarray(a)\nb += 1"], "a.tolist()"),
+    "ravel": (["import numpy as np\na = np.zeros(3)", "b = np.ravel(a)\nb[0] += 1"], "a.tolist()"),
+    "split": (["import numpy as np\na = np.zeros(4)", "l, r = np.split(a, 2)\nl += 1"], "a.tolist()"),
+    "put": (["import numpy as np\na = np.zeros(2)", "np.put(a, [0], a[0] + 1)"], "a.tolist()"),
     "nan_to_num": (
-        """
-import numpy as np
-a = np.array([np.nan])
-n = []
----
-n.append(np.isnan(a[0]))
-np.nan_to_num(a, copy=False)
-""",
+        [
+            "import numpy as np\na = np.array([np.nan])\nn = []",
+            "n.append(np.isnan(a[0]))\nnp.nan_to_num(a, copy=False)",
+        ],
         "(n, a.tolist())",
     ),
-    "SubElement": (
-        """
-import xml.etree.ElementTree as ET
-r = ET.Element('r')
----
-ET.SubElement(r, 'x')
-""",
-        "len(r)",
-    ),
+    "SubElement": (["import xml.etree.ElementTree as ET\nr = ET.Element('r')", "ET.SubElement(r, 'x')"], "len(r)"),
     "add_argument": (
-        """
-import argparse
-p = argparse.ArgumentParser()
----
-p.add_argument('--n', default=3)
-""",
+        ["import argparse\np = argparse.ArgumentParser()", "p.add_argument('--n', default=3)"],
         "len(p._actions)",
     ),
-    "dump": (
-        """
-import io, json
-out = io.StringIO()
----
-json.dump([1], out)
-""",
-        "out.getvalue()",
-    ),
+    "dump": (["import io, json\nout = io.StringIO()", "json.dump([1], out)"], "out.getvalue()"),
     "to_csv": (
-        """
-import io
-import pandas as pd
-f = io.StringIO()
-df = pd.DataFrame({'a': [1]})
----
-df.to_csv(f)
-""",
+        ["import io\nimport pandas as pd\nf = io.StringIO()\ndf = pd.DataFrame({'a': [1]})", "df.to_csv(f)"],
         "f.getvalue()",
     ),
-    "writerow": (
-        """
-import csv, io
-f = io.StringIO()
----
-w = csv.writer(f)
-w.writerow([1])
-""",
-        "f.getvalue()",
-    ),
+    "writerow": (["import csv, io\nf = io.StringIO()", "w = csv.writer(f)\nw.writerow([1])"], "f.getvalue()"),
     "pack_into": (
-        """
-import struct
-b = bytearray(2)
----
-struct.pack_into('h', b, 0, struct.unpack('h', b)[0] + 1)
-""",
+        ["import struct\nb = bytearray(2)", "struct.pack_into('h', b, 0, struct.unpack('h', b)[0] + 1)"],
         "bytes(b)",
     ),
-}
-
-FUNCTIONS_AS_ARGUMENTS: Cases = {
-    "map": (
-        """
-def add(l): l.append(1)
----
-xs = [[], []]
----
-list(map(add, xs))
-""",
-        "xs",
-    ),
-    "map of a lambda": (
-        """
-xs = [[], []]
----
-list(map(lambda l: l.append(1), xs))
-""",
-        "xs",
-    ),
+    # functions among the arguments
+    "map": (["def add(l): l.append(1)", "xs = [[], []]", "list(map(add, xs))"], "xs"),
+    "map of a lambda": (["xs = [[], []]", "list(map(lambda l: l.append(1), xs))"], "xs"),
     "Series.apply": (
-        """
-import pandas as pd
-df = pd.DataFrame({'l': [[1]]})
----
-df.l.apply(lambda l: l.append(0))
-""",
+        ["import pandas as pd\ndf = pd.DataFrame({'l': [[1]]})", "df.l.apply(lambda l: l.append(0))"],
         "df.l.tolist()",
     ),
     "pipe": (
-        """
-import pandas as pd
-df = pd.DataFrame({'l': [1]})
----
-def wide(d):
-    d[len(d.columns)] = 1
-    return d
----
-df.pipe(wide)
-""",
+        [
+            "import pandas as pd\ndf = pd.DataFrame({'l': [1]})",
+            "def wide(d):\n    d[len(d.columns)] = 1\n    return d",
+            "df.pipe(wide)",
+        ],
         "df.shape",
     ),
     "a function that calls": (
-        """
-def run(l, call): call(l)
----
-def add(l): l.append(1)
----
-xs = []
----
-run(xs, add)
-""",
+        ["def run(l, call): call(l)", "def add(l): l.append(1)", "xs = []", "run(xs, add)"],
         "xs",
     ),
     "a function that calls a lambda": (
-        """
-def run(l, call): call(l)
----
-xs = []
----
-run(xs, lambda l: l.append(1))
-""",
+        ["def run(l, call): call(l)", "xs = []", "run(xs, lambda l: l.append(1))"],
         "xs",
     ),
     "partial": (
-        """
-from functools import partial
-def add(l, v): l.append(v)
----
-xs = []
----
-p = partial(add, xs)
-p(1)
-""",
+        ["from functools import partial\ndef add(l, v): l.append(v)", "xs = []", "p = partial(add, xs)\np(1)"],
         "xs",
     ),
     "partial in a cell of its own": (
-        """
-from functools import partial
-def add(l, v): l.append(v)
----
-xs = []
----
-p = partial(add, xs)
----
-p(1)
-""",
+        ["from functools import partial\ndef add(l, v): l.append(v)", "xs = []", "p = partial(add, xs)", "p(1)"],
         "xs",
     ),
     "a callback that is kept": (
-        """
-class Bus:
-    def __init__(self): self.subs = []
-    def on(self, f): self.subs.append(f)
-    def emit(self, *a):
-        for f in self.subs: f(*a)
-bus = Bus()
----
-got = []
----
-bus.on(lambda x: got.append(x))
----
-bus.emit(3)
-""",
+        [
+            BUS,
+            "got = []",
+            "bus.on(lambda x: got.append(x))",
+            "bus.emit(3)",
+        ],
         "got",
     ),
     "a named callback that is kept": (
-        """
-class Bus:
-    def __init__(self): self.subs = []
-    def on(self, f): self.subs.append(f)
-    def emit(self, *a):
-        for f in self.subs: f(*a)
-bus = Bus()
----
-got = []
----
-def add(x): got.append(x)
----
-bus.on(add)
----
-bus.emit(3)
-""",
+        [
+            BUS,
+            "got = []",
+            "def add(x): got.append(x)",
+            "bus.on(add)",
+            "bus.emit(3)",
+        ],
         "got",
     ),
     "a decorator that keeps": (
-        """
-reg = {}
-def register(f):
-    reg[f.__name__] = f
-    return f
----
-log = []
----
-@register
-def hello(): log.append('x')
----
-reg['hello']()
-""",
+        [
+            "reg = {}\ndef register(f):\n    reg[f.__name__] = f\n    return f",
+            "log = []",
+            "@register\ndef hello(): log.append('x')",
+            "reg['hello']()",
+        ],
         "log",
     ),
-}
-
-CLASS_STATE: Cases = {
-    "a list of the class": (
-        """
-class C:
-    all = []
-    def __init__(self): self.all.append(1)
----
-a = C()
-""",
-        "C.all",
-    ),
-    "type(self)": (
-        """
-class C:
-    n = 0
-    def __init__(self): type(self).n += 1
----
-a = C()
-""",
-        "C.n",
-    ),
-    "__class__": (
-        """
-class C:
-    n = 0
-    def __init__(self): self.__class__.n += 1
----
-a = C()
-""",
-        "C.n",
-    ),
+    # state of classes
+    "a list of the class": (["class C:\n    all = []\n    def __init__(self): self.all.append(1)", "a = C()"], "C.all"),
+    "type(self)": (["class C:\n    n = 0\n    def __init__(self): type(self).n += 1", "a = C()"], "C.n"),
+    "__class__": (["class C:\n    n = 0\n    def __init__(self): self.__class__.n += 1", "a = C()"], "C.n"),
     "a class method": (
-        """
-class C:
-    n = 0
-    @classmethod
-    def count(cls): cls.n += 1
----
-a = C()
----
-a.count()
-""",
+        ["class C:\n    n = 0\n    @classmethod\n    def count(cls): cls.n += 1", "a = C()", "a.count()"],
         "C.n",
     ),
     "a class method's element": (
-        """
-class C:
-    seen = {}
-    @classmethod
-    def note(cls, k): cls.seen[k] = len(cls.seen)
----
-C.note('a')
----
-C.note('b')
-""",
+        [
+            "class C:\n    seen = {}\n    @classmethod\n    def note(cls, k): cls.seen[k] = len(cls.seen)",
+            "C.note('a')",
+            "C.note('b')",
+        ],
         "C.seen",
     ),
 }
@@ -686,9 +215,10 @@ def notebook(cells: list[str], **more: Any) -> Notebook:
     return nb
 
 
-def again(text: str, shown: str, *, copies: bool) -> None:
-    """The last cell is run three times; what is seen is what the script gives. `{K}` stands for the class above."""
-    cells = text.replace("{K}", K).strip().split("\n---\n")
+@pytest.mark.parametrize("copies", [True, False])
+@pytest.mark.parametrize(("cells", "shown"), CASES.values(), ids=CASES)
+def test_running_the_last_cell_again_counts_once(cells: list[str], shown: str, copies: bool) -> None:
+    """It is run three times; what is seen is what the script gives."""
     script: dict[str, Any] = {"__name__": "__main__"}
     for code in cells:
         exec(code, script)
@@ -698,46 +228,6 @@ def again(text: str, shown: str, *, copies: bool) -> None:
         assert nb.all_fresh(), nb.error
         assert repr(eval(shown, dict(nb.user))) == expected
         nb.run(chr(96 + len(cells)))
-
-
-def cases(table: Cases) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize(("text", "shown"), table.values(), ids=table)
-
-
-@pytest.mark.parametrize("copies", [True, False])
-@cases(METHODS_OF_NOTEBOOK_CLASSES)
-def test_methods_of_notebook_classes_change_once(text: str, shown: str, copies: bool) -> None:
-    again(text, shown, copies=copies)
-
-
-@pytest.mark.parametrize("copies", [True, False])
-@cases(LITERAL_ARGUMENTS)
-def test_objects_in_a_literal_argument_change_once(text: str, shown: str, copies: bool) -> None:
-    again(text, shown, copies=copies)
-
-
-@pytest.mark.parametrize("copies", [True, False])
-@cases(OTHER_CALLS)
-def test_what_calls_and_sums_reach_changes_once(text: str, shown: str, copies: bool) -> None:
-    again(text, shown, copies=copies)
-
-
-@pytest.mark.parametrize("copies", [True, False])
-@cases(LIBRARY_CALLS)
-def test_what_libraries_change_changes_once(text: str, shown: str, copies: bool) -> None:
-    again(text, shown, copies=copies)
-
-
-@pytest.mark.parametrize("copies", [True, False])
-@cases(FUNCTIONS_AS_ARGUMENTS)
-def test_what_functions_among_the_arguments_change_changes_once(text: str, shown: str, copies: bool) -> None:
-    again(text, shown, copies=copies)
-
-
-@pytest.mark.parametrize("copies", [True, False])
-@cases(CLASS_STATE)
-def test_a_method_that_changes_its_class_changes_it_once(text: str, shown: str, copies: bool) -> None:
-    again(text, shown, copies=copies)
 
 
 @pytest.mark.parametrize(
