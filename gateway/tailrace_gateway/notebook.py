@@ -22,6 +22,7 @@ from tailrace_gateway.conversation import Reply
 from tailrace_gateway.document import Applied, Refused, commit, step
 from tailrace_gateway.durability import Durability
 from tailrace_gateway.edits import plan_edits
+from tailrace_gateway.effects import Effectful, Effects
 from tailrace_gateway.execution import Execution
 from tailrace_gateway.exporting import export
 from tailrace_gateway.fold import fold
@@ -46,29 +47,18 @@ from tailrace_protocol.commands import (
     CellUpdate,
     Comm,
     Complete,
-    CreateCell,
-    DeleteCell,
     Inspect,
-    Interrupt,
-    MoveCell,
     Ping,
     Presence,
-    Redo,
     RenameVariable,
     RestartKernel,
     RunAll,
     RunCell,
     RunStale,
-    Save,
     Schema,
-    SetCell,
-    SetNotebook,
     StdinReply,
     Subscribe,
     TablePage,
-    Undo,
-    UpdateCells,
-    UpdateDbConnection,
     VariablePage,
 )
 from tailrace_protocol.errors import ErrorCode, TailraceError
@@ -89,10 +79,6 @@ log = logging.getLogger(__name__)
 ADOPTION = 10.0  # seconds that who opens the notebook waits for a kernel that does not answer
 LAST_WRITES = 3  # attempts to write the file when the notebook is closed
 BUG = TailraceError(ErrorCode.INTERNAL, "The gateway has a bug: its log tells the story.")
-Effectful = (
-    CreateCell | CellUpdate | UpdateCells | DeleteCell | MoveCell | SetCell | SetNotebook | Undo | Redo
-    | RunCell | RunAll | RunStale | Interrupt | RestartKernel | UpdateDbConnection | Save
-)  # fmt: skip
 
 
 class Notebook:
@@ -130,6 +116,7 @@ class Notebook:
             self._changed_outside,
             self._not_saved,
         )
+        self._effects = Effects(self._execution, self._life, self._saving, self._pendings)
         self._conflicts = kept.conflicts
         if not is_saved(self._state):
             self._saving.touch()
@@ -303,7 +290,7 @@ class Notebook:
         if known is not None:
             self._answer_again(client, known)
             return
-        self._check(command)
+        self._effects.check(command)
         runs = isinstance(command, RunCell | RunAll | RunStale | RestartKernel)
         run_id = secrets.token_hex(8) if runs else None
         outcome = step(self._state, command, client.id, run_id=run_id)
@@ -323,7 +310,7 @@ class Notebook:
     def _perform(self, command: Effectful, applied: Applied, pending: Pending, run_id: str) -> None:
         """What the kernel is to do about it."""
         try:
-            self._effects(command, applied, pending, run_id)
+            self._effects.perform(command, applied, pending, run_id)
         except TailraceError as error:
             self._pendings.fail(pending, error)
         except Exception:
@@ -387,41 +374,6 @@ class Notebook:
             self._room.tell(applied.lost.client, applied.lost.frame)
         if applied.record.revision != applied.record.base:
             self._saving.touch()
-
-    def _check(self, command: Effectful) -> None:
-        """Refuse before anything is written what the kernel cannot take now."""
-        match command:
-            case RunCell() | RunAll() | RunStale() | UpdateDbConnection():
-                self._life.check_running()
-            case RestartKernel():
-                self._life.check_restart()
-            case Interrupt(run_id=run_id):
-                self._execution.check_interrupt(run_id)
-
-    def _effects(self, command: Effectful, applied: Applied, pending: Pending, run_id: str) -> None:
-        execution = self._execution
-        if isinstance(command, SetCell) and command.mode is not None:
-            execution.lift_outside_effects(command.cell_id, allowed=command.mode == "auto")
-        cleared = bool(applied.result and applied.result.get("cleared"))
-        execution.take(applied.events, pending, cleared=cleared)
-        match command:
-            case RunCell(cell_id=cell_id):
-                execution.run(pending, (cell_id,), "reactive", run_id)
-            case RunAll():
-                execution.run(pending, (), "all", run_id)
-            case RunStale():
-                cells, mode = execution.stale_cells()
-                execution.run(pending, cells, mode, run_id)
-            case Interrupt(run_id=target):
-                execution.interrupt(target)
-            case RestartKernel():
-                execution.restart(pending, command, run_id)
-            case UpdateDbConnection():
-                execution.connect(pending, command)
-            case Save():
-                self._saving.touch()
-                self._pendings.wait(pending, "saved")
-                asyncio.ensure_future(self._saving.write())  # noqa: RUF006  its outcome comes through the inbox
 
     # Answers
 
