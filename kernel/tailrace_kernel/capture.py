@@ -33,6 +33,8 @@ class CellStream(OutStream):
         if self.echo is not None or self.pub_thread is None or self.outbox.is_child:
             super().flush()
         elif self.outbox.is_usable():
+            if self.widgets.active:
+                self.widgets.flush(self.parent_header)
             self.outbox.wake()
 
 

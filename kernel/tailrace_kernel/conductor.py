@@ -132,8 +132,12 @@ class Conductor:
             self._wake()
 
     def _tell_ended(self) -> None:
-        while self._publisher.ended:
-            run = self._publisher.ended.pop()
+        ended = self._publisher.ended
+        while True:
+            try:
+                run = ended.pop()  # two threads come here
+            except IndexError:
+                return
             run.finished(run)
 
     # The main thread.

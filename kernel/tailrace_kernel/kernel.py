@@ -125,10 +125,8 @@ class TailraceKernel(IPythonKernel):
             Runner(
                 self.shell,
                 self.interrupts,
-                self.queries.run,
+                self.queries,
                 self._set_cell_parent,
-                self.queries.begin_early,
-                self.queries.early.drop,
             ),
             self.interrupts,
             self.outbox,

@@ -91,6 +91,13 @@ class OutputCapture:
                 self._flush(target)
             return True
 
+    def flush(self, parent: Header) -> None:
+        """Text that waits for its turn goes now."""
+        with self._lock:
+            target = self._target(parent)
+            if target is not None:
+                self._flush(target)
+
     def error(self, parent: Header, content: dict[str, Any]) -> bool:
         with self._lock:
             target = self._target(parent)

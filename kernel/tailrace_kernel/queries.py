@@ -6,6 +6,7 @@ first SQL cell runs or a connection is configured, because a kernel without SQL 
 
 import asyncio
 import itertools
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -42,6 +43,9 @@ CLOSE_PATIENCE = 1.0  # seconds that the end of the kernel waits for its databas
 Order = Callable[[], Sequence[str]]  # all cells, in the order of the document
 
 
+log = logging.getLogger(__name__)
+
+
 @dataclass(frozen=True, slots=True)
 class Languages:
     """What analysis needs to know about the connections: connection → sqlglot dialect, and which are embedded."""
@@ -69,6 +73,7 @@ class Queries:
         self._connections: Connections | None = None
         self._running: set[Running] = set()
         self._makers: set[str] = set()  # cells that made tables in the notebook's own database
+        self.holds: set[str] = set()  # cells that ran as SQL: what they showed and made is here
         self._tokens = itertools.count(1)
         self.library: FrameLibrary = "pandas"
         self.order: Order = tuple
@@ -97,6 +102,7 @@ class Queries:
         from tailrace_kernel.sql import Running
 
         self.early.note_turn()
+        self.holds.add(cell_id)
         self.results.pop(cell_id, None)  # a failing cell shows no table
         maker = maker_of(cell_id, cell, self.order)
         if maker is None:
@@ -147,6 +153,7 @@ class Queries:
 
         running = Running()
         self._running.add(running)
+        self.holds.add(cell_id)
         self.results.pop(cell_id, None)  # a failing cell shows no table
         done = self._cells.submit(self._run, cell, running)
         try:
@@ -170,7 +177,7 @@ class Queries:
         if cell_id in self._makers:
             self._makers.discard(cell_id)
             self.early.note_change()
-            self._cells.submit(self.connections.forget, cell_id)
+            self._cells.submit(self.connections.forget, cell_id).add_done_callback(_look_at)
 
     def _run(self, cell: SqlCell, running: "Running", maker: "Maker | None" = None) -> "SqlResult":
         if cell.analysis.early is not None:
@@ -267,16 +274,17 @@ class Queries:
         return self._aside.submit(work)
 
     def forget(self, cell_id: str) -> None:
-        """The cell is gone, what it showed, and what it made. Call it before others can run for that."""
+        """The cell is gone, or SQL no more: so is what it showed, and what it made. Call it before others can run for
+        that."""
+        self.holds.discard(cell_id)
         self._unmake(cell_id)
         self.results.pop(cell_id, None)
         self._tables.forget(cell_id)
 
     def _grid(self, cell_id: str, token: str | None) -> tuple["Grid", str]:
         """The table that a cell shows, and its token. Raises no_such_output."""
-        frame = None if token is None else self._tables.grid(token)
-        if frame is not None and token is not None:
-            return frame, token
+        if token is not None and (grid := self._tables.grid(token)) is not None:
+            return grid, token
         shown = self.results.get(cell_id)
         if shown is None or shown.result.grid is None:
             message = f"Cell {cell_id!r} shows no table now; run it first."
@@ -311,3 +319,8 @@ def maker_of(cell_id: str, cell: SqlCell, order: Order) -> "Maker | None":
     plain = {name: name.partition(":")[2] for name in creates}
     surely = frozenset(plain[name] for name in creates - facts.reads)
     return Maker(cell_id, frozenset(plain.values()), surely, frozenset(above))
+
+
+def _look_at(done: "Future[None]") -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        log.error("what a cell had made could not be dropped", exc_info=error)

@@ -15,6 +15,7 @@ from tailrace_kernel.python_names import BUILTINS
 from tailrace_kernel.python_occurrences import CapturedError, Place, UnplacedError, python_places
 from tailrace_kernel.sql_cell import SqlCell, table_name
 from tailrace_kernel.sql_occurrences import sql_places
+from tailrace_protocol.kernel_messages import TextEdit
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +26,6 @@ class Source:
     code: str
     analysis: Analysis
     sql: SqlCell | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TextEdit:
-    """Code points `start` to `end` of the old text become `text`; the edits of a cell are in order and apart."""
-
-    start: int
-    end: int
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +130,7 @@ def _edits(
         raise RenameRefusedError(
             f"The code of cell {source.cell_id} cannot be read: correct it first.", source.cell_id
         ) from None
-    edits = tuple(TextEdit(place.start, place.end, place.form.format(new)) for place in _apart(places))
+    edits = tuple(TextEdit(start=place.start, end=place.end, text=place.form.format(new)) for place in _apart(places))
     after = analyse(source, applied(source.code, edits))
     if _meaning(source, name, new) != _meaning(after, new, new):
         raise RenameRefusedError(

@@ -264,7 +264,7 @@ class Requests:
             wire.RenamedCell(
                 cell_id=cell_id,
                 version=self._version(cell_id),
-                edits=tuple(wire.TextEdit(start=edit.start, end=edit.end, text=edit.text) for edit in edits),
+                edits=edits,
             )
             for cell_id, edits in found.edits.items()
         )

@@ -7,7 +7,7 @@ IPython's `run_cell`: the display hook, `;`, events before and after, its except
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +18,10 @@ from msgspec import Struct
 
 from tailrace_kernel.catalogue import PythonCell
 from tailrace_kernel.interrupt import Interrupts
+from tailrace_kernel.queries import Queries
 from tailrace_kernel.shell import TailraceShell
 from tailrace_kernel.sql_cell import SqlCell
-from tailrace_kernel.stimuli import EarlyQuery, Outcome
-
-RunSql = Callable[[str, SqlCell], Awaitable[Any]]
+from tailrace_kernel.stimuli import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +49,16 @@ class Runner:
         self,
         shell: TailraceShell,
         interrupts: Interrupts,
-        run_sql: RunSql,
+        queries: Queries,
         set_parent: Callable[[dict[str, Any]], None],
-        begin_early: Callable[[tuple[EarlyQuery, ...]], None],
-        drop_early: Callable[[], None],
     ) -> None:
         self._shell = shell
         self._payloads = shell.payload_manager
         self._set_parent = set_parent
         self._interrupts = interrupts
-        self._run_sql = run_sql
-        self.begin_early = begin_early
-        self.drop_early = drop_early
+        self._queries = queries
+        self.begin_early = queries.begin_early
+        self.drop_early = queries.early.drop
         interrupts.guards(self._run_plain)
         interrupts.guards(self._run_awaiting)
 
@@ -90,6 +87,7 @@ class Runner:
         Never raises for a failing cell: that is an outcome.
         """
         if payload is None:
+            self._queries.forget(cell_id)
             return Ended("success", 0.0, None)
         count, result = self._begin(cell_id, payload, parent)
         started = time.perf_counter()
@@ -128,6 +126,8 @@ class Runner:
         self._set_parent(parent)
         if cell_id in shell.tables.cells:
             shell.tables.forget(cell_id)
+        if cell_id in self._queries.holds and isinstance(payload, PythonCell):
+            self._queries.forget(cell_id)
         count = parent.get("execution_count") or self._next_count()
         hook, events = shell.displayhook, shell.events
         callbacks = events.callbacks
@@ -243,7 +243,7 @@ class Runner:
             interrupts.armed = True
             if interrupts.hit:
                 raise asyncio.CancelledError
-            shown = await self._run_sql(cell_id, cell)
+            shown = await self._queries.run(cell_id, cell)
             interrupts.armed = False
             sys.displayhook(shown)
         except asyncio.CancelledError as error:

@@ -34,6 +34,16 @@ MACHINERY = ("IPython.", "tailrace_kernel.", "ipykernel.")
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
+VEGA = "application/vnd.vega"
+
+
+def _rename(mime: str, shown: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """Altair 6 gives `….v6.json`, whose values no `.ipynb` may hold; `….v6+json` is what others gave always."""
+    for part in shown:  # data and metadata
+        if mime in part:
+            part[f"{mime.removesuffix('.json')}+json"] = part.pop(mime)
+
+
 class CellFormatter(DisplayFormatter):
     """Asks one formatter instead of twelve where the other eleven have nothing to say."""
 
@@ -46,10 +56,8 @@ class CellFormatter(DisplayFormatter):
         if not self.altair_ready and type(obj).__module__.startswith("altair.") and shell.is_attached():
             self._prepare_altair()
         shown: tuple[dict[str, Any], dict[str, Any]] = super().format(obj, include, exclude)
-        for mime in [mime for mime in shown[0] if mime.endswith(".json")]:
-            shown[0][f"{mime[: -len('.json')]}+json"] = shown[0].pop(
-                mime
-            )  # Altair 6: no `.ipynb` may hold its own type
+        for mime in [mime for mime in shown[0] if mime.startswith(VEGA) and mime.endswith(".json")]:
+            _rename(mime, shown)
         if include is None and "text/html" in shown[0]:
             self._add_table(obj, shown[0])
         return shown

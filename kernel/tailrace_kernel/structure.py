@@ -193,6 +193,8 @@ class Structure:
             readers.pop(cell, None)
         for version in [v for v in state.forks if v[1] == cell]:
             del state.forks[version]
+        for copiers in state.forks.values():
+            copiers.discard(cell)
         del state.records[cell]
         entry = state.agenda.entries.pop(cell, None)
         for run in entry.runs if entry else ():

@@ -67,6 +67,19 @@ def test_a_table_is_made_again_and_goes_with_its_cell(peer: Peer) -> None:
     assert "visits does not exist" in error["evalue"]
 
 
+def test_a_cell_that_is_sql_no_more_takes_its_tables_along(peer: Peer) -> None:
+    peer.register("turns", "CREATE TABLE turned AS SELECT 7 AS n; SELECT n FROM turned", cell_type="sql")
+    peer.run("turns")
+    assert peer.ask("table_page_request", {"cell_id": "turns"})["rows"] == [[7]]
+    peer.register("turns", "7", cell_type="python")
+    peer.run("turns")
+    assert peer.ask("table_page_request", {"cell_id": "turns"})["ename"] == "no_such_output"
+    peer.register("looks", "SELECT * FROM turned", cell_type="sql")
+    peer.run("looks")
+    ((_, error),) = outputs(peer.last, "looks")
+    assert "turned does not exist" in error["evalue"]
+
+
 def test_a_failing_statement_is_an_error_output(peer: Peer) -> None:
     peer.register("bad", "SELECT nothing FROM nowhere_at_all", cell_type="sql")
     done = peer.run("bad")

@@ -130,6 +130,27 @@ def test_a_table_that_was_not_made_is_missed_by_its_name(notebook: SqlNotebook) 
     assert notebook.error["more"] == "UpstreamError: t is not there: cell make, which writes it, failed"
 
 
+def test_what_a_failing_cell_had_made_for_good_is_known_as_its_own(notebook: SqlNotebook) -> None:
+    notebook.sql("make", "BEGIN; CREATE TABLE t AS SELECT 1 AS n; COMMIT; SELECT nothing_here")
+    notebook.run("make")
+    assert "nothing_here" in notebook.error["make"]
+    notebook.sql("make", "-- result: seen\nCREATE TABLE t AS SELECT 2 AS n; SELECT n FROM t")
+    notebook.run("make")
+    assert notebook.status("make") == "success", notebook.error
+    assert numbers(notebook, "seen") == [2]
+
+
+def test_what_cannot_be_dropped_yet_is_dropped_by_who_makes_it_anew(notebook: SqlNotebook) -> None:
+    notebook.sql("parent", "CREATE TABLE p (n int PRIMARY KEY); CREATE TABLE other AS SELECT 1 AS n")
+    notebook.sql("child", "CREATE TABLE c (n int REFERENCES p)")
+    notebook.run(mode="all")
+    notebook.remove("parent", run_dependents=False)  # p is needed by c; other is not
+    notebook.remove("child")
+    notebook.sql("again", "CREATE TABLE p (n int); CREATE TABLE other (n int)")
+    notebook.run("again")
+    assert notebook.status("again") == "success", notebook.error
+
+
 def test_what_a_cell_makes_no_more_is_gone(notebook: SqlNotebook) -> None:
     notebook.sql("make", "CREATE TABLE t AS SELECT 1 AS n")
     notebook.sql("read", "-- result: seen\nSELECT n FROM t")

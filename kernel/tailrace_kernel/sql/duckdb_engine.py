@@ -120,12 +120,15 @@ class DuckDBEngine:
 
     def forget(self, cell: str) -> None:
         """Drop what a cell made that is gone."""
-        things = self.made.forget(cell) if self.made is not None else []
-        if not things:
+        made = self.made
+        things = made.of(cell) if made is not None else []
+        if made is None or not things:
             return
         session = self.begin({}, autocommit=True)
         try:
-            session.drop(things)
+            for thing in things:  # what another table needs stays, and stays known as made here
+                if session.drop((thing,)):
+                    made.forget(thing)
         finally:
             session.close()
             self.structure.forget()
@@ -252,12 +255,20 @@ class DuckDBSession:
         after = self._things() if self._making is not None else []
         if not self._autocommit:
             self._cursor.commit()
-        if self._making is not None:
-            maker, made, before = self._making
-            made.take(maker, before, after)
+        self._take(after)
 
     def rollback(self) -> None:
         self._rolled_back()
+        if self._autocommit and self._making is not None:  # what came before the failure stays
+            try:
+                self._take(self._things())
+            except duckdb.Error:
+                logger.warning("what a failed cell made is not known", exc_info=True)
+
+    def _take(self, after: list[Thing]) -> None:
+        if self._making is not None:
+            maker, made, before = self._making
+            made.take(maker, before, after)
 
     def close(self) -> None:
         try:

@@ -76,11 +76,11 @@ class Made:
                     self._makers.pop(thing, None)
                     self._makers[thing] = maker.cell
 
-    def forget(self, cell: str) -> list[Thing]:
-        """What a removed cell leaves behind, to be dropped in this order."""
-        gone = Maker(cell)
-        found = self.former(gone)
+    def of(self, cell: str) -> list[Thing]:
+        """What a cell made, in the order in which it can be dropped."""
+        return self.former(Maker(cell))
+
+    def forget(self, thing: Thing) -> None:
+        """It has been dropped."""
         with self._lock:
-            for thing in found:
-                self._makers.pop(thing, None)
-        return found
+            self._makers.pop(thing, None)
