@@ -26,7 +26,7 @@ SECRET_BYTES = 16  # 128 bits
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What a login gives: `session` goes into the cookie, `key` into the page's session storage."""
+    """What a login gives: `session` goes into the cookie, `key` into the storage of the page's origin."""
 
     session: str
     key: str

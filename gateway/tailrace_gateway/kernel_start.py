@@ -32,6 +32,7 @@ async def bring_up(port: KernelPort, old: KernelPort | None, kept: KeptKernel | 
     except TailraceError:
         raise
     except OSError as error:
+        await port.stop()
         raise TailraceError(ErrorCode.KERNEL_DEAD, f"The kernel cannot be started: {error.strerror}.") from None
     except asyncio.CancelledError:
         await port.stop()
@@ -40,6 +41,7 @@ async def bring_up(port: KernelPort, old: KernelPort | None, kept: KeptKernel | 
         raise
     except Exception:
         log.exception("the kernel of %s cannot be started", notebook)
+        await port.stop()
         message = "The kernel cannot be started: the gateway's log tells why."
         raise TailraceError(ErrorCode.KERNEL_DEAD, message) from None
     log.info("kernel %s of %s answers", reply.kernel_id, notebook)

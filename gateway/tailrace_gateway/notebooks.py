@@ -5,6 +5,7 @@ import logging
 import shutil
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -80,7 +81,7 @@ class Notebooks:
 
     async def _start(self, found: Found) -> Notebook:
         kept = await self._read(found)
-        blobs = self._blobs[found.id] = Blobs(found.id, self._config.runtime_dir / "blobs" / found.id)
+        blobs = self._blobs[found.id] = Blobs(found.id, self._blobs_of(found.id))
         return Notebook(kept, partial(self._kernels, found), blobs, self._metrics)
 
     async def _read(self, found: Found) -> Kept:
@@ -120,11 +121,14 @@ class Notebooks:
                 del self._open[notebook_id]
                 await notebook.close(GONE, "the file was moved", write=False)
 
+    def _blobs_of(self, notebook_id: str) -> Path:
+        return self._config.runtime_dir / "blobs" / notebook_id
+
     def blobs(self, notebook_id: str) -> Blobs | None:
         return self._blobs.get(notebook_id)
 
     async def delete(self, notebook_id: str) -> None:
-        """End the kernel, close every socket, remove file and journal."""
+        """End the kernel, close every socket, remove file, journal and large values."""
         found = await asyncio.to_thread(self.library.find, notebook_id)
         async with self._opening:
             notebook = self._open.pop(notebook_id, None)
@@ -132,7 +136,9 @@ class Notebooks:
                 await notebook.close(GONE, "the notebook was deleted", write=False)
             await asyncio.to_thread(self.library.delete, found)
             journal = notebook_directory(found.id, self._config.state_dir)
-            await asyncio.to_thread(shutil.rmtree, journal, ignore_errors=True)
+            self._blobs.pop(notebook_id, None)
+            for folder in (journal, self._blobs_of(notebook_id)):
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def rename(self, notebook_id: str, name: str) -> Found:
         """Raises TailraceError conflict while a window shows the notebook: its address changes. Ends its kernel."""

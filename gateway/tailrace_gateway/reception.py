@@ -69,6 +69,7 @@ class Reception:
         self._expected: dict[str, tuple[str, Later]] = {}  # request -> its run
         self._foreign: set[str] = set()  # execute_requests of other frontends that are under way
         self._omitted: dict[str, int] = {}  # cell → bytes left out and not told yet
+        self._missed = False  # since the kernel was last asked how things are
         self._doubted: set[str] = set()  # cells whose outputs may lack what was never heard
 
     @property
@@ -168,6 +169,7 @@ class Reception:
 
     def miss(self) -> None:
         """Messages are lost: what comes next does not join what is shown."""
+        self._missed = True
         self._doubted = set(self._state.order)
 
     def _doubt(self, event: Event) -> None:
@@ -190,8 +192,9 @@ class Reception:
 
     def catch_up(self, reply: GraphReply) -> None:
         """After `miss`: statuses and runs are taken as the kernel says they are now."""
-        if not self._doubted:
+        if not self._missed:
             return
+        self._missed = False
         under_way: dict[str, tuple[str, ...]] = {}
         for cell_id, cell in reply.cells.items():
             if cell.status in ("queued", "running") and cell.reason is not None and cell.reason.request is not None:

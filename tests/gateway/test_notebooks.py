@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tailrace_gateway.listing import resident
+from tailrace_protocol.limits import MAX_INLINE
 from tests.gateway.fakes import FakeKernels
 from tests.gateway.rim import Gateway, running, story
 
@@ -87,3 +88,25 @@ def test_memory_is_that_of_the_process(tmp_path: Path) -> None:
     assert own is not None
     assert 10 * 2**20 < own < 2**34
     assert resident(2**22 + 1) is None
+
+
+@story
+async def test_a_deleted_notebook_takes_its_large_values_along(tmp_path: Path) -> None:
+    """The next notebook of that path has the same id."""
+    async with running(tmp_path, FakeKernels()) as gateway:
+        one = await gateway.notebook_id()
+        async with gateway.client() as client:
+            await client.ready()
+        blobs = gateway.notebooks.blobs(one)
+        assert blobs is not None
+        address = blobs.keep({"text/plain": "x" * MAX_INLINE * 2})["text/plain"]["$url"]
+        async with gateway.session.get(f"{gateway.url}{address}") as response:
+            assert response.status == 200  # the control
+        async with gateway.session.delete(f"{gateway.url}/api/v1/notebooks/{one}") as response:
+            assert response.status == 204
+        (tmp_path / "notebooks" / "story.py").write_text("# %%\nnew = 1\n")
+        assert await gateway.notebook_id() == one
+        async with gateway.client() as client:
+            await client.ready()
+        async with gateway.session.get(f"{gateway.url}{address}") as response:
+            assert response.status == 404

@@ -92,5 +92,7 @@ def test_a_widget_says_when_its_kernel_is_gone(open_notebook: Open) -> None:
     tab.page.get_by_role("dialog").get_by_role("button", name="Restart").click()
     expect(tab.cell(0).locator(".outputs")).to_contain_text("its kernel is gone")
     tab.wait_kernel()
+    tab.page.reload()  # the new kernel has not imported ipywidgets: it knows nobody to ask for the states
+    expect(tab.cell(0).locator(".outputs")).to_contain_text("its kernel is gone")
     tab.run(0)
     expect(tab.cell(0).get_by_role("textbox", name="name")).to_be_visible()

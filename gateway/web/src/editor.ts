@@ -13,7 +13,7 @@ import { classHighlighter } from "@lezer/highlight";
 import type { Stretch } from "./focus";
 import type { Found } from "./found";
 import { followFound, foundMarks } from "./found_marks";
-import { closeCard, inspector } from "./inspector";
+import { type Card, closeCard, inspector } from "./inspector";
 import { nameAt } from "./name_at";
 import type { CellType } from "./protocol";
 import type { Options } from "./sql_completion";
@@ -38,7 +38,7 @@ export interface EditorHooks {
   /** Names of tables, columns and frames that may stand there. */
   completeSql(at: SqlContext): Promise<Options | undefined>;
   /** A card on the name, or on what stands there; the cursor counts code points. */
-  card(code: string, cursor: number, name: string | undefined, explicit: boolean): Promise<HTMLElement | undefined>;
+  card(code: string, cursor: number, name: string | undefined, explicit: boolean): Promise<Card | undefined>;
   /** The arrow keys left the text at the top (-1) or the bottom (1). True if there is somewhere to go. */
   leave(by: -1 | 1): boolean;
   /** Go to the cell that writes this name. */

@@ -4,7 +4,13 @@ import { type EditorState, type Extension, StateEffect, StateField } from "@code
 import { closeHoverTooltips, EditorView, hoverTooltip, keymap, showTooltip, type Tooltip } from "@codemirror/view";
 
 /** The card to show, or nothing worth showing. `explicit`: a person asked by a key, also about what is no variable. */
-export type CardFor = (state: EditorState, position: number, explicit: boolean) => Promise<HTMLElement | undefined>;
+export type CardFor = (state: EditorState, position: number, explicit: boolean) => Promise<Card | undefined>;
+
+export interface Card {
+  dom: HTMLElement;
+  /** To be called when it is shown no more. */
+  destroy: () => void;
+}
 
 const REST = 450; // ms the mouse rests on a name
 
@@ -28,7 +34,7 @@ export function inspector(cardFor: CardFor, hasName: (state: EditorState, positi
         if (!hasName(view.state, position)) return null;
         const card = await cardFor(view.state, position, false);
         const word = view.state.wordAt(position);
-        return card ? { pos: word?.from ?? position, end: word?.to ?? position, above: true, create: (view) => ({ dom: leaving(card, view) }) } : null;
+        return card ? { pos: word?.from ?? position, end: word?.to ?? position, above: true, create: (view) => leaving(card, view) } : null;
       },
       { hoverTime: REST, hideOnChange: true },
     ),
@@ -51,23 +57,23 @@ function inspectAtCursor(view: EditorView, cardFor: CardFor): boolean {
   const { doc } = view.state;
   void cardFor(view.state, main.head, true).then((card) => {
     if (!card || view.state.doc !== doc || view.state.selection.main.head !== main.head) return;
-    card.addEventListener("keydown", (event) => {
+    card.dom.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
       event.stopPropagation();
       view.focus();
       closeCard(view);
     });
-    card.addEventListener("focusout", ({ relatedTarget }) => {
+    card.dom.addEventListener("focusout", ({ relatedTarget }) => {
       if (!(relatedTarget instanceof Node && view.dom.contains(relatedTarget))) closeCard(view);
     });
-    view.dispatch({ effects: show.of({ pos: main.head, above: true, create: (view) => ({ dom: leaving(card, view) }) }) });
+    view.dispatch({ effects: show.of({ pos: main.head, above: true, create: (view) => leaving(card, view) }) });
   });
   return true;
 }
 
 /** A link of the card leads to another cell: the card goes. */
-function leaving(card: HTMLElement, view: EditorView): HTMLElement {
-  card.addEventListener("click", (event) => {
+function leaving(card: Card, view: EditorView): Card {
+  card.dom.addEventListener("click", (event) => {
     if ((event.target as Element).closest("a")) view.dispatch({ effects: [closeHoverTooltips, show.of(null)] });
   });
   return card;

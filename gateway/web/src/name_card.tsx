@@ -6,6 +6,7 @@ import { writerFor } from "./cell_actions";
 import { CellLink } from "./cell_link";
 import { byteCount } from "./cell_state";
 import { NotebookContext } from "./context";
+import type { Card } from "./inspector";
 import type { Notebook } from "./notebook";
 import type { Variable } from "./panels/variables_panel";
 import "./styles/name_card.css";
@@ -15,7 +16,7 @@ export interface Help {
   docstring?: string;
 }
 
-interface Card {
+interface Known {
   name: string;
   variable?: Variable | undefined;
   help?: Help | undefined;
@@ -36,7 +37,7 @@ interface Asked {
 const EXPLAINED = /^(function|builtin_function_or_method|type|module|method|abc\.ABCMeta|functools\.partial)$/;
 
 /** Undefined when there is nothing to say. Never waits behind a running cell. */
-export async function cardOf(notebook: Notebook, asked: Asked): Promise<HTMLElement | undefined> {
+export async function cardOf(notebook: Notebook, asked: Asked): Promise<Card | undefined> {
   const { name, cellId } = asked;
   if (notebook.connection.state.peek() !== "live") return undefined;
   const variable = name === undefined ? undefined : await variableOf(notebook, name);
@@ -81,13 +82,13 @@ export function helpIn(text: string): Help | undefined {
   return { ...(signature && { signature }), ...(docstring && docstring !== "<no docstring>" && { docstring }) };
 }
 
-function spoken({ name, variable, help, writer }: Card, order: readonly string[]): string {
+function spoken({ name, variable, help, writer }: Known, order: readonly string[]): string {
   const parts = [variable && `${name}: ${variable.type} ${variable.shape?.join(" by ") ?? ""}, ${variable.preview}`, help?.signature];
   if (writer !== undefined) parts.push(`from cell ${order.indexOf(writer) + 1}`);
   return `${parts.filter(Boolean).join(", ") || name}. Shift-Tab again goes there.`;
 }
 
-function drawn(notebook: Notebook, { name, variable, help, writer }: Card): HTMLElement {
+function drawn(notebook: Notebook, { name, variable, help, writer }: Known): Card {
   const card = document.createElement("div");
   card.className = "name-card";
   card.tabIndex = -1;
@@ -110,5 +111,5 @@ function drawn(notebook: Notebook, { name, variable, help, writer }: Card): HTML
     </NotebookContext.Provider>,
     card,
   );
-  return card;
+  return { dom: card, destroy: () => render(null, card) };
 }

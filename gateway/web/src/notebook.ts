@@ -451,7 +451,9 @@ export class Notebook {
   private answered(frame: Command, answer: Ack | Refusal): void {
     this.questions.answered(frame.id, answer);
     this.drafts.answered(frame, answer);
-    if (frame.type === "create_cell" && answer.type === "error") this.typeahead.giveUp();
+    if (answer.type !== "error") return;
+    if (frame.type === "create_cell") this.typeahead.giveUp();
+    if (frame.type === "update_cells") this.undoable.value = undefined; // it did not happen: undo would take back another step
   }
 
   private folded(events: readonly Event[], before: NotebookState, after: NotebookState): void {

@@ -17,12 +17,17 @@ export const drawHtml: Draw = (into, value, { dark }) => {
 function drawClean(into: HTMLElement, html: string): undefined {
   const host = document.createElement("div");
   host.className = "html";
-  const root = host.attachShadow({ mode: "open" });
-  const style = document.createElement("style");
-  style.textContent = tableStyle;
-  root.append(style, clean(html));
+  fillClean(host, html);
   into.append(host);
   return undefined;
+}
+
+/** Show cleaned HTML in the shadow root of an element, in the place of what was there. */
+export function fillClean(host: HTMLElement, html: string): void {
+  const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
+  const style = document.createElement("style");
+  style.textContent = tableStyle;
+  root.replaceChildren(style, clean(html));
 }
 
 const outputs = DOMPurify();

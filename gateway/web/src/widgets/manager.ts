@@ -10,7 +10,7 @@ import { ManagerBase } from "@jupyter-widgets/base-manager";
 import * as controls from "@jupyter-widgets/controls";
 import { computed, effect } from "@preact/signals";
 
-import { clean } from "../outputs/html";
+import { fillClean } from "../outputs/html";
 import type { Notebook } from "../notebook";
 import type { CommSent } from "../protocol";
 import { randomId } from "../session";
@@ -42,6 +42,7 @@ export class WidgetManager extends ManagerBase {
   private readonly modules: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   private asked: Channel | undefined; // a question for all states that has no answer yet
   private knownAll: Promise<void> | undefined;
+  private giveUp: (() => void) | undefined; // whoever waits for `knownAll` waits no longer
   private outdated = false; // messages were missed
 
   constructor(private readonly notebook: Notebook) {
@@ -89,9 +90,12 @@ export class WidgetManager extends ManagerBase {
   /** All states from the kernel: whoever comes late, or was away, knows what the others know. */
   private askForAll(): Promise<void> {
     this.asked?.close();
+    this.giveUp?.();
     const channel = this.channel(randomId(), CONTROL);
     this.asked = channel;
     return new Promise((resolve) => {
+      this.giveUp = resolve;
+      channel.on_close(() => resolve()); // a kernel without ipywidgets knows no such target
       channel.on_msg((message) => {
         channel.close();
         this.channels.delete(channel.comm_id);
@@ -136,6 +140,7 @@ export class WidgetManager extends ManagerBase {
     this.channels.clear();
     this.asked = undefined;
     this.knownAll = undefined;
+    this.giveUp?.();
     await this.clear_state();
   }
 
@@ -187,11 +192,11 @@ export class WidgetManager extends ManagerBase {
   }
 }
 
-/** HTML in a widget is cleaned as any other HTML of outputs. */
+/** HTML in a widget is cleaned, and kept in a shadow root, as any other HTML of outputs. */
 function cleaned<T extends typeof controls.HTMLView>(View: T): T {
   class CleanView extends (View as typeof controls.HTMLView) {
     override update(): void {
-      this.content.replaceChildren(clean(String(this.model.get("value") ?? "")));
+      fillClean(this.content, String(this.model.get("value") ?? ""));
       controls.StringView.prototype.update.call(this);
     }
   }
