@@ -1,7 +1,7 @@
 # %% [markdown] id="title"
 # # Four years of weather in Seattle
 # Daily measurements from 2012 to 2015, shipped inside `vega_datasets`. Change `warm` below and run that cell:
-# the count, the chart and the last sentence follow; the table of months does not, because it does not read it.
+# the count, the figure and the last sentence follow; the table of months does not, because it does not read it.
 
 # %% id="load"
 from vega_datasets import local_data
