@@ -7,6 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 PEERS := "marimo>=0.25,<0.26" "ipykernel>=7.4,<8" "jupyter_server>=2.21,<3" "jupyterlab>=4.6,<5" "orjson>=3.11,<4"
+# Files stay together, in their order: the browser's room is last in every worker (tests/conftest.py).
+WORKERS := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 SOURCES := protocol kernel gateway tests benchmarks examples
 
 .DEFAULT_GOAL := help
@@ -56,7 +58,7 @@ check: $(INSTALLED_DEV) ## format, lint, types and import directions, Python and
 test: $(INSTALLED_DEV) web ## every test of the short tier, in a real browser and on a real PostgreSQL
 	$(BIN)/python -m tests.chromium
 	$(BIN)/python gateway/web/hatch_build.py test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 test-long: $(INSTALLED_DEV) web ## the long tier, each suite by itself (SUITE=name for one); writes tests/long/RESULTS.json
 	$(BIN)/python -m tests.chromium
