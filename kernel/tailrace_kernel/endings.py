@@ -4,7 +4,7 @@ from tailrace_kernel.agenda import Entry
 from tailrace_kernel.facts import NOTHING
 from tailrace_kernel.gather import Gather
 from tailrace_kernel.reach import is_table
-from tailrace_kernel.records import Record
+from tailrace_kernel.records import NO_VERSIONS, Record
 from tailrace_kernel.state import Running, State, writers_of
 from tailrace_kernel.stimuli import CellFinished, UpstreamFailed, VariablesChanged
 from tailrace_kernel.surveys import Survey
@@ -138,7 +138,7 @@ class Endings:
         state, record, cell = self._state, running.record, running.record.id
         sources = running.sources
         was_direct, was_spends = record.direct, set(record.spends)
-        record.latest = frozenset()
+        record.latest, record.kin = frozenset(), finished.kin
         direct = frozenset((name, sources[name]) for name in finished.touched if name in sources)
         if finished.found:
             direct |= self._overwritten(cell, finished.found)
@@ -178,12 +178,14 @@ class Endings:
         state, record, cell = self._state, running.record, running.record.id
         graph = state.graph
         before = graph.learned.get(cell, NOTHING)
-        if not (finished.shared or before or finished.found):
+        taken_before = graph.taken.get(cell, NO_VERSIONS)
+        if not (finished.shared or before or finished.found or taken_before):
             record.learned, record.missed = NOTHING, frozenset()
             return []
         at = graph.places.at
         own = graph.reach[cell].binds | (graph.changes[cell] - before) | (running.writes - before - finished.unbound)
         found: dict[str, str] = {}
+        worn: dict[str, str] = {}
         missed = set()
         for name, writer in finished.shared:
             owner = writer or state.shown.by.get(name)
@@ -191,17 +193,20 @@ class Endings:
                 continue
             if at[owner] < at[cell] and state.freshness.provider(cell, name) == owner:
                 found[name] = owner
+            elif at[owner] > at[cell] and (giver := self._instance_from(name, owner, cell)) is not None:
+                found[name], worn[name] = giver, owner
             else:
                 missed.add((name, owner))
         record.missed = frozenset(missed)
         names = record.learned = frozenset(found) | finished.found
+        taken = frozenset(version for version in missed if at.get(version[1], -1) > at[cell])
         touched: list[str] = []
-        if names != before:
-            delta = graph.learn(cell, names)
+        if names != before or taken != taken_before:
+            delta = graph.learn(cell, names, taken)
             state.graph_changed(delta)
             running.turned = delta.blocked | delta.unblocked
             touched = [c for c in delta.cells | running.turned if c in state.records]
-            running.found_out = True
+            running.found_out = names != before
         for name, owner in found.items():
             state.shown.adopt(name, owner, cell)
         if found and record.unbound:
@@ -210,7 +215,24 @@ class Endings:
             self._give_back(record, before - names)
             record.given = record.given | names
             self._read_as_learned(record)
-        return touched
+        for name, owner in worn.items():  # what it should have been given was changed below already
+            state.freshness.spend(cell, name, owner)
+        return [*touched, cell] if worn else touched
+
+    def _instance_from(self, name: str, owner: str, cell: str) -> str | None:
+        """The cell above `cell` whose version of the name `owner`, below, has changed in place into its own.
+
+        Only where what it changed was made of a class that `cell` changes: an object may have been put there since.
+        """
+        records, at = self._state.records, self._state.graph.places.at
+        if not any((name, of) in records[owner].kin for of in self._state.graph.changes[cell]):
+            return None
+        while at.get(owner, -1) > at[cell]:
+            sources = [w for n, w in records[owner].latest if n == name and at.get(w, at[owner]) < at[owner]]
+            if not sources:
+                return None
+            owner = max(sources, key=at.__getitem__)
+        return owner if self._state.freshness.provider(cell, name) == owner else None
 
     def _give_back(self, record: Record, names: frozenset[str]) -> None:
         """It shares these names no more and left them alone: what they show is the version of the writer above."""

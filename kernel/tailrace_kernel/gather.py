@@ -35,16 +35,20 @@ class Gather:
         state = self._state
         if cell in state.graph.blocked:
             return state.cycle(cell)
-        if cell in state.agenda.entries or self._runs_now(cell):
-            return None
         record = state.records[cell]
+        pending = state.agenda.entries.get(cell)
+        if pending is not None:
+            pending.must = pending.must or name in record.spent  # though it may be fresh when its turn comes
+            return None
+        if self._runs_now(cell):
+            return None
         refusal = self._refusal(record)
         if refusal is not None:
             return KernelReason(code=refusal, names=(name,), from_cells=(cell,))
         if cell in state.agenda.stuck:
             return state.agenda.stuck[cell]
         if state.agenda.counts.get(cell, 0) >= MAX_RUNS and state.rules.run_cap:
-            return run_cap(cell)
+            return run_cap(record)
         self._add(cell, entry.runs, self._why_pulled(record, name, reader, entry), must=True, follow=entry.follow)
         return None
 
@@ -243,10 +247,18 @@ def made_again(record: Record, entry: Entry) -> KernelReason:
     )
 
 
-def run_cap(cell: str) -> KernelReason:
+def run_cap(record: Record) -> KernelReason:
+    """The cell would come back for ever; the sentence says by whom."""
+    names = tuple(sorted(record.spent))
+    by = sorted({by for found in record.spent.values() for by in found if by != LET_GO})
+    if by:
+        why = f"cell {', '.join(by)} changes {', '.join(names)} in place before all who need it have run. "
+        hint = "Move the change below them, or change a copy."
+    else:
+        why, hint = "other cells keep changing what it reads. ", "Move it below them, or write to another name."
     return KernelReason(
         code="run_cap",
-        from_cells=(cell,),
-        message=f"cell {cell} ran {MAX_RUNS} times in this cascade: cells below it keep changing what it reads. "
-        "Move it below them, or write to another name.",
+        names=names or None,
+        from_cells=(record.id,),
+        message=f"cell {record.id} ran {MAX_RUNS} times in this cascade: {why}{hint}",
     )

@@ -42,6 +42,7 @@ class Graph:
         self.places = Places()
         self.reach: dict[str, Reach] = {}
         self.learned: dict[str, frozenset[str]] = {}
+        self.taken: dict[str, frozenset[tuple[str, str]]] = {}
         self.reads: dict[str, frozenset[str]] = {}
         self.writes: dict[str, frozenset[str]] = {}
         self.changes: dict[str, frozenset[str]] = {}
@@ -99,7 +100,8 @@ class Graph:
             self.succs[writer].pop(cell, None)
         for table in (self.reach, self.reads, self.writes, self.changes, self.bound, self.later):
             table.pop(cell)
-        for other in (self.learned, self._below, self._watched, self._dirty, self._opaque, self._stars, self.possible):
+        known = (self.learned, self.taken, self._below, self._watched, self._dirty, self._opaque, self._stars)
+        for other in (*known, self.possible):
             other.pop(cell, None)
         del self.preds[cell]
         self.places.remove(cell)
@@ -112,8 +114,12 @@ class Graph:
         self._reorder(order)
         return self._settle()
 
-    def learn(self, cell: str, names: frozenset[str]) -> Delta:
-        """`cell` was seen to change these names through sharing."""
+    def learn(self, cell: str, names: frozenset[str], taken: frozenset[tuple[str, str]]) -> Delta:
+        """`cell` was seen to change these names through sharing; and versions (name, writer) of cells below it."""
+        if taken:
+            self.taken[cell] = taken
+        else:
+            self.taken.pop(cell, None)
         if names:
             self.learned[cell] = names
         else:

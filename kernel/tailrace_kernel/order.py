@@ -6,7 +6,7 @@ that has such edges, so it knows no graph library (networkx takes 0.15 s and 24 
 with networkx.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple, Protocol
 
@@ -20,6 +20,7 @@ class Bindings(Protocol):
     rules: Rules
     places: Places
     changes: dict[str, frozenset[str]]
+    taken: dict[str, frozenset[tuple[str, str]]]
     bound: dict[str, dict[str, tuple[str, ...]]]
     preds: dict[str, dict[str, tuple[str, ...]]]
     succs: dict[str, dict[str, None]]
@@ -32,10 +33,10 @@ class Ordered(NamedTuple):
     cycles: tuple[tuple[str, ...], ...]
 
 
-def stretches(at: Mapping[str, int], below: Mapping[str, int]) -> list[tuple[int, int]]:
-    """Merge the spans (reader, lowest writer below it) that overlap."""
+def stretches(reaching: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Merge the spans that overlap."""
     spans: list[tuple[int, int]] = []
-    for low, high in sorted((at[cell], high) for cell, high in below.items()):
+    for low, high in sorted(reaching):
         if spans and low <= spans[-1][1]:
             spans[-1] = (spans[-1][0], max(high, spans[-1][1]))
         else:
@@ -47,10 +48,15 @@ def in_order(graph: Bindings, below: Mapping[str, int]) -> Ordered:
     rank: dict[str, int] = {}
     cycles: list[tuple[str, ...]] = []
     at = graph.places.at
-    for low, high in stretches(at, below):
+    takers = {cell: readers for cell in graph.taken if (readers := readers_of_taken(graph, cell))}
+    spans = [(at[cell], high) for cell, high in below.items()]  # from a reader to the lowest writer below it
+    spans += [(at[cell], max(map(at.__getitem__, readers))) for cell, readers in takers.items()]
+    for low, high in stretches(spans):
         cells = graph.places.between(low, high)
         before = {cell: waits_for(graph, cell, low, high) for cell in cells}
-        order = kahn(before, at)
+        order = kahn(with_takers(before, takers), at)
+        if len(order) < len(cells):
+            order = kahn(before, at)
         if len(order) < len(cells):
             found = components({cell: before[cell] for cell in before.keys() - set(order)}, at)
             cycles += found
@@ -71,6 +77,22 @@ def waits_for(graph: Bindings, cell: str, low: int, high: int) -> set[str]:
                 if here and name not in graph.changes[reader] and writer in graph.bound[reader].get(name, ()):
                     found.add(reader)
     return found
+
+
+def readers_of_taken(graph: Bindings, cell: str) -> set[str]:
+    """Readers of versions of cells below that this cell was seen to change: it should let them run first."""
+    at = graph.places.at
+    found = set()
+    for name, writer in graph.taken[cell]:
+        if at.get(writer, -1) > at[cell]:
+            found |= {r for r in graph.succs[writer] if writer in graph.bound[r].get(name, ())}
+    return {r for r in found if r != cell and r not in graph.preds[cell]}
+
+
+def with_takers(before: dict[str, set[str]], takers: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """`before` where those who change in place what they have from below wait for its readers."""
+    waiting = {cell: before[cell] | (readers & before.keys()) for cell, readers in takers.items() if cell in before}
+    return before | waiting
 
 
 def kahn(before: Mapping[str, set[str]], at: Mapping[str, int]) -> list[str]:

@@ -87,9 +87,7 @@ def needed(state: State, cell: str, name: str) -> str | None:
         return None
     for writer in state.graph.bound[cell][name]:
         record = state.records[writer]
-        if not record.gives(name):
-            return writer if record.own_stale else None
-        if name in record.spent:
+        if not record.gives(name) or name in record.spent:
             return writer
         if name not in record.passed:
             return None

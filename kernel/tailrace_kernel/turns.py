@@ -103,7 +103,7 @@ class Turns:
         if record.unasked is not None and not entry.named:
             return KernelReason(code=record.unasked, request=entry.runs[0].id)
         if state.agenda.counts.get(cell, 0) >= MAX_RUNS and state.rules.run_cap:
-            return run_cap(cell)
+            return run_cap(record)
         return None
 
     def leave(self, cell: str, reason: KernelReason) -> None:

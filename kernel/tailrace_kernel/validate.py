@@ -2,6 +2,7 @@
 
 from tailrace_kernel.facts import NOTHING
 from tailrace_kernel.graph import Graph
+from tailrace_kernel.records import NO_VERSIONS
 from tailrace_kernel.state import State
 
 
@@ -17,8 +18,8 @@ def same_graph(graph: Graph) -> None:
     other = Graph(graph.rules)
     order = list(graph.places)
     other.put([(cell, graph.reach[cell], NOTHING) for cell in order])
-    for cell, names in graph.learned.items():
-        other.learn(cell, names)
+    for cell in graph.learned.keys() | graph.taken.keys():
+        other.learn(cell, graph.learned.get(cell, NOTHING), graph.taken.get(cell, NO_VERSIONS))
     for what in ("reads", "writes", "changes", "writers", "bound", "later", "preds", "cycles", "blocked"):
         mine, fresh = getattr(graph, what), getattr(other, what)
         assert mine == fresh, f"{what}: {differ(mine, fresh)}"

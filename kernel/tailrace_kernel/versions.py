@@ -12,7 +12,17 @@ from tailrace_kernel.equality import Equality
 from tailrace_kernel.facts import NOTHING
 from tailrace_kernel.reach import is_table
 from tailrace_kernel.rules import Rules
-from tailrace_kernel.sharing import ATOMS, MAX_PARTS, copied, fingerprint, flat, immutable, parts, size
+from tailrace_kernel.sharing import (
+    ATOMS,
+    MAX_PARTS,
+    copied,
+    fingerprint,
+    flat,
+    immutable,
+    is_users_class,
+    parts,
+    size,
+)
 from tailrace_kernel.stimuli import STAY, Bind, CellFinished, Directions, Execute, Outcome, Version
 
 Garbage = list[Any]
@@ -25,7 +35,7 @@ HISTORY = ("_", "__", "___")
 class Prepared:
     """What `prepare` learned and `commit` needs."""
 
-    __slots__ = ("before", "copied", "given", "old", "prints", "read", "shared", "touched")
+    __slots__ = ("before", "copied", "given", "kin", "old", "prints", "read", "shared", "touched")
 
     def __init__(self) -> None:
         self.touched: dict[str, Any] = {}
@@ -36,6 +46,7 @@ class Prepared:
         self.given: dict[str, Any] = {}  # what names that it writes showed before, when it changes objects
         self.read: dict[int, Any] = {}  # changeable objects behind what it only reads, by id
         self.prints: dict[int, object] = {}  # their fingerprints before the run
+        self.kin: frozenset[tuple[str, str]] = frozenset()
 
 
 class Seen(NamedTuple):
@@ -44,6 +55,7 @@ class Seen(NamedTuple):
     copied: frozenset[str] = NOTHING
     touched: frozenset[str] = NOTHING
     shared: frozenset[Version] = NO_VERSIONS
+    kin: frozenset[tuple[str, str]] = frozenset()
     rebound: frozenset[Version] = NO_VERSIONS
     kept: frozenset[str] = NOTHING
     found: frozenset[str] = NOTHING
@@ -135,6 +147,7 @@ class Namespace:
                 copied=seen.copied,
                 touched=seen.touched | stored if stored else seen.touched,
                 shared=seen.shared,
+                kin=seen.kin,
                 rebound=seen.rebound,
                 found=seen.found,
                 excess=excess,
@@ -152,6 +165,7 @@ class Namespace:
             copied=prepared.copied,
             touched=frozenset(prepared.touched),
             shared=shared,
+            kin=prepared.kin,
             rebound=self._rebound(execute, prepared, shared) if shared else NO_VERSIONS,
             kept=self._kept(execute, prepared, garbage) if ok else NOTHING,
             found=self._found(execute, prepared) if ok else NOTHING,
@@ -239,6 +253,8 @@ class Namespace:
         prepared.given = {name: user[name] for name in execute.writes if name in user}
         wanted = parts(prepared.touched.values(), classes=False)
         prepared.shared = self._holders(execute, wanted)
+        if any(is_users_class(type(value)) for value in wanted.values()):
+            prepared.kin = self._kin(prepared.touched)
         only_read = [user[n] for n in execute.reads if n in user and n not in execute.changes]
         prepared.read = {key: value for key, value in parts(only_read, classes=True).items() if key not in wanted}
         prepared.prints = {key: fingerprint(value) for key, value in prepared.read.items()}
@@ -285,6 +301,15 @@ class Namespace:
                 if not inside.keys().isdisjoint(wanted):
                     holders.append(version)
         return frozenset(holders)
+
+    def _kin(self, touched: dict[str, Any]) -> frozenset[tuple[str, str]]:
+        """Names of what is changed, each with the names of the classes that it is made of."""
+        classes = {name: value for name, value in self.user.items() if isinstance(value, type)}
+        kin = set()
+        for name, value in touched.items():
+            made_of = parts((value,), classes=True)
+            kin |= {(name, of) for of, each in classes.items() if id(each) in made_of}
+        return frozenset(kin)
 
     # After a run
 

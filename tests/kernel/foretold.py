@@ -29,9 +29,13 @@ class Foretold:
     def surprised(self) -> bool:
         """Whether the run found out what the plan could not know.
 
-        Who failed among the writers of a cell is looked at in its turn.
+        Who failed among the writers of a cell is looked at in its turn. Whether a run keeps the original of a copy
+        shows when it ends. A notebook without an order in which it comes to rest ends at the cap.
         """
-        if any(isinstance(event, UpstreamFailed) for event in self.notebook.events[self._events :]):
+        if any(
+            isinstance(event, UpstreamFailed) or _capped(event) or _recalled(event)
+            for event in self.notebook.events[self._events :]
+        ):
             return True
         same_object_again = any(r.kept for r in self.notebook.scheduler.state.records.values())
         return same_object_again or self._what_runs_find_out() != self._known
@@ -60,3 +64,13 @@ def _not_run(event: Event) -> str | None:
 
 def _runs_again(event: StatusChanged) -> bool:
     return event.status == "running" and event.reason is not None and event.reason.code == "made_again"
+
+
+def _capped(event: Event) -> bool:
+    return isinstance(event, CellSkipped) and event.reason.code == "run_cap"
+
+
+def _recalled(event: Event) -> bool:
+    return (
+        isinstance(event, StatusChanged) and _runs_again(event) and event.reason is not None and not event.reason.names
+    )

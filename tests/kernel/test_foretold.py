@@ -68,3 +68,49 @@ def test_a_name_shared_no_more_leaves_no_reader_behind() -> None:
     nb.put("new", "v = []", index=2)
     nb.run("new")
     assert nb.scheduler.plan(["b"]).order == ("a", "b")
+
+
+def test_who_needs_a_value_from_below_gets_it_before_it_is_changed() -> None:
+    nb = Notebook()
+    nb.put_all({"a": "y = x", "b": "y.append([1])", "c": "x = [[0]]", "d": "print(x)"})
+    first = nb.run(mode="all")
+    assert first[-2:] == ["d", "b"]
+    assert nb.all_fresh()
+    assert nb.output["d"] == "[[0]]\n"
+    foretold = Foretold(nb, ("d",), "reactive")
+    executed = nb.run("d")
+    assert executed == ["c", "a", "d", "b"]
+    assert foretold.differs(executed) is None
+
+
+def test_a_reader_that_waits_for_the_change_itself_ends_at_the_cap() -> None:
+    """No order exists in which all get what they need; the last one to wait says who changes what."""
+    nb = Notebook()
+    nb.put_all({"a": "y = x", "b": "y.append([2]); n = 1", "c": "x = [[0]]", "d": "m = len(x) + n"})
+    assert nb.run(mode="all").count("c") == 3
+    assert nb.status("d") == "stale"
+    reason = nb.scheduler.cell("d").reason
+    assert reason is not None
+    assert reason.code == "run_cap"
+    assert "cell b changes x in place" in str(reason.message)
+
+
+def test_a_plan_leaves_out_who_needs_what_a_failed_cell_behind_a_cycle_would_give() -> None:
+    nb = Notebook()
+    nb.put_all({"p": "q = 1", "a": "v = 1 / 0", "x": "m = v + q", "y": "print(m)"})
+    nb.run(mode="all")
+    nb.put("a", "v = z")
+    nb.put("b", "z = v")
+    assert nb.scheduler.cycles()
+    assert nb.scheduler.plan(nb.scheduler.order(), "all").order == ("p",)
+    assert nb.run(mode="all") == ["p"]
+
+
+def test_a_cell_that_must_be_made_again_runs_in_its_place_though_it_is_fresh() -> None:
+    nb = Notebook(copies=False)
+    nb.put_all({"z": "n = 4; q = 1", "y": "for i in [1]: n = i", "a": "x = [n]", "p": "print(q)", "b": "x.append(q)"})
+    nb.run(mode="all")
+    foretold = Foretold(nb, ("z",), "reactive")
+    executed = nb.run("z")
+    assert executed == ["z", "a", "p", "b"]
+    assert foretold.differs(executed) is None

@@ -369,3 +369,23 @@ def test_a_name_it_may_bind_and_changes_through_sharing_stays_bound() -> None:
     assert nb.value("v") == [1, 2]
     assert nb.scheduler.state.graph.learned["c"] == {"v"}
     assert nb.all_fresh()
+
+
+@pytest.mark.parametrize(
+    ("made", "change", "last", "shown"),
+    [
+        ("class Thing:\n    size = 1\nt = Thing()", "Thing.size = 4", "print(t.size)\nt.name = 'x'", "4\n"),
+        ("class Thing:\n    size = 1\nts = [Thing()]", "Thing.size = 4", "print(ts[0].size)\nts.append(1)", "4\n"),
+        ("x = [1]; y = [x]", "x.append(2)", "print(y)\ny.append(3)", "[[1, 2]]\n"),
+    ],
+)
+def test_a_change_finds_what_shares_it_though_a_cell_below_has_changed_that_by_now(
+    made: str, change: str, last: str, shown: str
+) -> None:
+    nb = notebook(made, "", last)
+    nb.put("b", change)
+    assert nb.run("b")[-3:] == ["a", "b", "c"]
+    assert nb.all_fresh()
+    assert nb.output["c"] == shown
+    nb.run("b")
+    assert nb.output["c"] == shown
