@@ -55,7 +55,7 @@ class Agenda:
             run.waiting.add(cell)
 
     def sort_anew(self) -> None:
-        """After a change of the graph."""
+        """After a change of the graph, also when nothing is pending: cells that ran are in the heap under old ranks."""
         self._heap = [(self._rank(cell), cell) for cell in self.entries]
         heapify(self._heap)
 

@@ -72,6 +72,7 @@ def _facts(tree: ast.Module, code: str, compiled: CellCode) -> Analysis:
         carries=carries,
         opaque=record.opaque,
         hands=packed(record.hands),
+        touches=packed(record.touched & writes),
         star=record.star,
         caught=packed(record.caught & writes - binds),
         call_time=packed(later - BUILTINS),

@@ -4,13 +4,15 @@ Knows which cell gives what; who the writers of a name are for a certain cell is
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
-from tailrace_kernel.facts import CallEffects, alters, any_class
+from tailrace_kernel.facts import OWN_MARK, CallEffects, alters, any_class
 from tailrace_kernel.reach import Reach
 
 Writers = tuple[str, ...]  # nearest first: the last one surely gives the name
 WritersOf = Callable[[str], Writers]
-Sets = tuple[frozenset[str], frozenset[str], frozenset[str], frozenset[str]]  # reads, writes, changes, stand-ins
+Names = frozenset[str]
+Sets = tuple[Names, Names, Names, Names, Names]  # reads, writes, changes, stand-ins, own names that are touched
 
 
 class Calls:
@@ -64,7 +66,8 @@ class Calls:
     ) -> Sets:
         """What the functions do that the cell uses happens in the cell; it calls none through learned names.
 
-        The fourth set are the stand-ins for classes that the answer depends on.
+        The fourth set are the stand-ins for classes that the answer depends on, the last one names that the cell bound
+        itself and whose objects are changed there.
         """
         todo = list(facts.reads)
         seen = set(todo)
@@ -75,8 +78,12 @@ class Calls:
             for does in self._given(name, writers_of):
                 more_reads |= does.reads | does.changes | does.may_bind
                 more_changes |= does.changes
+                if does.remembers:
+                    more_changes.add(name)
+                    more_writes.add(name)
                 more_writes |= does.changes | does.may_bind
                 hands |= does.hands
+                hands |= {replace(hand, name=name) for hand in does.bound}
                 known.setdefault(name, []).append(does)
                 new = does.reads - seen
                 seen |= new
@@ -95,8 +102,10 @@ class Calls:
             for h in hands
             if (h.callee in known or h.method) and alters(calling(h.callee), h.method, h.place, calling)
         }
+        own = {name for name in given if name.endswith(OWN_MARK)}
+        given -= own
         sets = frozenset(more_reads | given), frozenset(more_writes | given), frozenset(more_changes | given)
-        return *sets, frozenset(asked)
+        return *sets, frozenset(asked), frozenset(name[: -len(OWN_MARK)] for name in own)
 
     def exported(
         self, facts: Reach, changes: frozenset[str], writers_of: WritersOf
@@ -106,7 +115,9 @@ class Calls:
         for name, carried in facts.carries.items():
             for carry in carried:
                 found = self._given(carry.name, writers_of)
-                out.setdefault(name, set()).update(d for d in found if d.makes_callables or not carry.by_call)
+                if carry.by_call:
+                    found = {does.of_result() for does in found if does.makes_callables}
+                out.setdefault(name, set()).update(found)
         for name in changes:
             if name in self.names:
                 out.setdefault(name, set()).update(self._given(name, writers_of))

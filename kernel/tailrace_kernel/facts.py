@@ -5,7 +5,7 @@ Pure data. A *name* is a string in one of two spaces that cannot collide: a Pyth
 """
 
 from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import CodeType
 from typing import Any, TypeVar
@@ -60,9 +60,15 @@ Place = int | str  # 0 the receiver of a method, 1 and on the arguments, or a ke
 MAX_PLACES = 16  # positional arguments that are followed through `*`
 
 
+OWN_MARK = "@="  # behind a name of the cell itself: its object came from nobody knows where, others may hold it
+
+
 @dataclass(frozen=True, slots=True)
 class Hand:
-    """The object of `name` is handed to a call of `callee`, or of its method ("" for none)."""
+    """The object of `name` is handed to a call of `callee`, or of its method ("" for none).
+
+    `name` ends with `OWN_MARK` where the cell bound it itself.
+    """
 
     callee: str
     method: str
@@ -94,6 +100,15 @@ class CallEffects:
     hands: frozenset[Hand] = frozenset()
     passes: frozenset[Pass] = frozenset()
     methods: frozenset[str] = NOTHING  # that the class defines
+    remembers: bool = False  # calling it changes itself: a closure, a default that is a container
+    makes_remembering: bool = False  # what it returns does
+    bound: frozenset[Hand] = frozenset()  # of a bound method: its object is handed over, whatever its name is by now
+
+    def of_result(self) -> "CallEffects":
+        """What using the result of such a call does."""
+        if not (self.remembers or self.makes_remembering or self.bound):
+            return self
+        return replace(self, remembers=self.makes_remembering, makes_remembering=False, bound=frozenset())
 
     def acts_by(self) -> frozenset[str]:
         """The methods that may change what they are called on or given."""
@@ -191,6 +206,7 @@ class Analysis:
     carries: Mapping[str, tuple[Carry, ...]] = field(default_factory=dict)  # written name → where its calls come from
     opaque: bool = False  # exec, globals(), foreign magic: any name may be read or written
     parses: bool = True
+    touches: frozenset[str] = NOTHING  # names it bound and whose objects it changes: others may hold those as well
     hands: frozenset[Hand] = frozenset()  # objects given to functions of other cells, which may change them
     star: bool = False  # `from m import *`: it may bind any name
     caught: frozenset[str] = NOTHING  # subset of writes: unbound again at the end of an `except … as name`

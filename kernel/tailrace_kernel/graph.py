@@ -42,6 +42,7 @@ class Graph:
         self.places = Places()
         self.reach: dict[str, Reach] = {}
         self.learned: dict[str, frozenset[str]] = {}
+        self.touches: dict[str, frozenset[str]] = {}  # names the cell binds and whose objects it changes
         self.taken: dict[str, frozenset[tuple[str, str]]] = {}
         self.reads: dict[str, frozenset[str]] = {}
         self.writes: dict[str, frozenset[str]] = {}
@@ -100,7 +101,16 @@ class Graph:
             self.succs[writer].pop(cell, None)
         for table in (self.reach, self.reads, self.writes, self.changes, self.bound, self.later):
             table.pop(cell)
-        known = (self.learned, self.taken, self._below, self._watched, self._dirty, self._opaque, self._stars)
+        known = (
+            self.learned,
+            self.taken,
+            self.touches,
+            self._below,
+            self._watched,
+            self._dirty,
+            self._opaque,
+            self._stars,
+        )
         for other in (*known, self.possible):
             other.pop(cell, None)
         del self.preds[cell]
@@ -377,10 +387,14 @@ class Graph:
         calls = self._calls
         if facts.methods:
             watched = watched | facts.methods
+        touches = NOTHING
         if calls.names and calls.concern(watched, facts.methods):
             writers_of = self._writers_of(cell, writes)
-            reads, writes, changes, asked = calls.used(facts, reads, writes, changes, writers_of)
+            reads, writes, changes, asked, touches = calls.used(facts, reads, writes, changes, writers_of)
             watched = watched | reads | asked
+        self.touches.pop(cell, None)
+        if touches or facts.touches:
+            self.touches[cell] = touches | facts.touches
         if changes and self.rules.imports_exempt:
             reads, writes, changes = self._without_imports(cell, reads, writes, changes)
         self._take(cell, reads, writes, changes)

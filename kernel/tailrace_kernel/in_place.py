@@ -10,7 +10,7 @@ METHODS = frozenset(
     "add discard update setdefault popitem difference_update intersection_update symmetric_difference_update "
     "subtract move_to_end __setitem__ __delitem__ __setattr__ __delattr__ __iadd__ __ior__ "
     # arrays and frames
-    "fill put itemset resize partition setflags setfield isetitem "
+    "fill put itemset resize partition setflags setfield isetitem insert_column replace_column drop_in_place "
     # estimators
     "fit partial_fit fit_transform fit_predict "
     # graphs, figures, open files
@@ -18,7 +18,7 @@ METHODS = frozenset(
     "remove_edges_from set_title set_xlabel set_ylabel set_xlim set_ylim set_xticks set_yticks set_xscale set_yscale "
     "legend annotate axhline axvline suptitle write writelines seek readline readlines truncate "
     # writers of tables, parsers of arguments
-    "writerow writerows writeheader add_argument add_parser "
+    "writerow writerows writeheader add_argument add_parser addHandler removeHandler addFilter removeFilter setLevel "
     # tensors
     "add_ sub_ mul_ div_ zero_ fill_ copy_ clamp_ normal_ uniform_ requires_grad_".split()
 )
@@ -42,7 +42,13 @@ FUNCTIONS: dict[str, tuple[int, ...]] = {
 
 # The same of functions whose names are methods elsewhere: only of modules of arrays.
 ARRAY_MODULES = frozenset({"np", "numpy"})
-ARRAY_FUNCTIONS: dict[str, tuple[int, ...]] = {"put": (0,)}
+_ONE = "abs absolute negative sqrt square exp expm1 log log1p log2 log10 sin cos tan tanh sign floor ceil rint"
+_TWO = "add subtract multiply divide true_divide floor_divide power mod remainder maximum minimum fmax fmin hypot"
+ARRAY_FUNCTIONS: dict[str, tuple[int, ...]] = {
+    "put": (0,),
+    **dict.fromkeys(_ONE.split(), (1,)),  # where the result goes
+    **dict.fromkeys(_TWO.split(), (2,)),
+}
 
 # What is written to may be a path or an open file: counted for names that say that they are files.
 SAVING = frozenset(
@@ -65,7 +71,7 @@ HOLDING_FUNCTIONS = frozenset(
 PICKING_FUNCTIONS = frozenset(
     {"next", "anext", "min", "max", "getattr", "choice", "getitem", "vars", "writer", "DictWriter"}
 )
-HOLDING_METHODS = frozenset({"items", "values", "copy", "most_common", "elements"})
+HOLDING_METHODS = frozenset({"items", "values", "copy", "most_common", "elements", "iterrows", "itertuples"})
 PICKING_METHODS = frozenset({"get", "pop", "setdefault", "popitem", "popleft", "__getitem__", "__iter__", "__next__"})
 # Arrays: the result is the same memory.
 VIEW_METHODS = frozenset({"view", "reshape", "ravel", "squeeze", "swapaxes"})

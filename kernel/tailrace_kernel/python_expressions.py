@@ -122,7 +122,7 @@ class Expressions:
             outside |= {node.value.id}
         if not outside:
             return value
-        changing = CallEffects(changes=outside)
+        changing = CallEffects(changes=outside, remembers=True)
         return Value(value.same, value.parts, merge_calls((value.calls, changing)), value.carries)
 
     def _subscript(self, node: ast.Subscript) -> Value:
@@ -365,7 +365,7 @@ class Expressions:
         given = [*arguments, *keywords]
         builtin = not method and self._is_builtin(name)
         makes = callee.calls is not None and callee.calls.makes_callables
-        calls = [callee.calls] if makes else []
+        calls: list[CallEffects | None] = [callee.calls.of_result()] if callee.calls is not None and makes else []
         if name == "partial":
             calls.append(self._partial(node, arguments))
         carries = NO_CARRIES if builtin else called([callee, *given])

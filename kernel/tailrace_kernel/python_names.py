@@ -4,10 +4,10 @@ import builtins
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from tailrace_kernel.facts import NOTHING, CallEffects, Carry, Hand, Pass, Place, any_class, handed_on
+from tailrace_kernel.facts import NOTHING, OWN_MARK, CallEffects, Carry, Hand, Pass, Place, any_class, handed_on
 from tailrace_kernel.python_scopes import Scope, Variable
 from tailrace_kernel.python_state import Record, State
-from tailrace_kernel.python_values import UNKNOWN, Value, either, merge_calls
+from tailrace_kernel.python_values import UNKNOWN, Value, either, marked, merge_calls, own_names
 
 BUILTINS = frozenset(dir(builtins))
 
@@ -62,6 +62,8 @@ class Names:
 
     def bind(self, name: str, value: Value = UNKNOWN, *, by_import: bool = False, scope: Scope | None = None) -> None:
         variable = (scope or self.scope).variable(name)
+        if variable.is_global and not self.is_function and not by_import:
+            value = marked(variable.key, value)
         self.state.bind(variable.key, value)
         for attempt in self.attempts:
             attempt.bound.setdefault(variable.key, []).append(value)
@@ -96,7 +98,13 @@ class Names:
 
     def change(self, value: Value, root: str | None) -> None:
         """An object is changed in place; `root` is the name it was reached from in the source."""
+        own = own_names(value)
+        if own:
+            self.record.touched |= own
+            value = replace(value, same=frozenset(key for key in value.same if not key.endswith(OWN_MARK)))
         if not value.same:
+            if root is not None and self.scope.encloses(self.scope.variable(root).key):
+                self.record.remembers = True
             return
         self.record.changes |= value.same
         self.record.reads.update(name for name in value.same if "@" not in name)
@@ -168,8 +176,10 @@ class Names:
         if place == 0 and 0 in own and not part:
             record.relays.add((self.method, method))
             own.discard(0)
-        outside = [name for name in given.same if "@" not in name]
         unknown = any_class(method)
+        outside = [name for name in given.same if "@" not in name]
+        if unknown is not None or not method:
+            outside += [name for name in given.same if name.endswith(OWN_MARK)]
         if unknown is not None and (part or not (callee.carries or callee.calls)):
             record.passes.update(Pass(self.method, mine, unknown, method, place) for mine in own)
             return self._goes((), method, place, outside)
@@ -193,7 +203,8 @@ class Names:
         if unknown is None or not outside:
             return None
         callees = {unknown} if part or not of.carries else {carry.name for carry in of.carries} - BUILTINS
-        return CallEffects(hands=frozenset(Hand(callee, method, 0, name) for callee in callees for name in outside))
+        hands = frozenset(Hand(callee, method, 0, name) for callee in callees for name in outside)
+        return CallEffects(hands=hands, bound=hands)
 
     def own_object(self) -> Value:
         """`super()` in a method."""
@@ -229,6 +240,7 @@ class Names:
             frozenset(record.relays),
             frozenset(record.hands),
             self._passes(),
+            makes_remembering=record.makes_remembering,
         )
         if not self.classes:
             return own
@@ -268,7 +280,8 @@ class Names:
 
 def class_value(made: list[CallEffects], methods: frozenset[str], bases: Value, decorators: list[Value]) -> Value:
     """A class: calling it, or anything of it, does what its methods and bases do."""
-    own = CallEffects(makes_callables=True, methods=methods)
+    called_itself = any(place == 0 and method == "" for does in made for method, place in does.alters)
+    own = CallEffects(makes_callables=True, methods=methods, makes_remembering=called_itself)
     return Value(NOTHING, NOTHING, merge_calls((own, *made, bases.calls)), bases.carries | called(decorators))
 
 

@@ -40,13 +40,18 @@ def type_parameters(node: ast.AST) -> list[str]:
     return [parameter.name for parameter in getattr(node, "type_params", [])]
 
 
+def default_values(function: FunctionNode) -> dict[str, ast.expr]:
+    """Names of parameters with their defaults."""
+    every = [*function.args.posonlyargs, *function.args.args]
+    given = dict(zip([a.arg for a in reversed(every)], reversed(function.args.defaults), strict=False))
+    keywords = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
+    return given | {a.arg: default for a, default in keywords if default is not None}
+
+
 def is_number(name: str, function: FunctionNode) -> bool:
     """Whether the parameter is used as numbers are: annotated, with such a default, compared in a test, a count."""
     every = [*function.args.posonlyargs, *function.args.args]
-    given = dict(zip([a.arg for a in reversed(every)], reversed(function.args.defaults), strict=False))
-    given |= {
-        a.arg: d for a, d in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True) if d is not None
-    }
+    given = default_values(function)
     if isinstance(given.get(name), ast.Constant) and getattr(given[name], "value", None) is not None:
         return True
     if any(a.arg == name and _number_type(a.annotation) for a in [*every, *function.args.kwonlyargs]):
@@ -75,9 +80,9 @@ def shared_attributes(node: ast.ClassDef) -> frozenset[str]:
     found: set[str] = set()
     for statement in node.body:
         match statement:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value) if _is_container(value):
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if is_container(value):
                 found.add(name)
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value) if _is_container(value):
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value) if is_container(value):
                 found.add(name)
             case _:
                 pass
@@ -87,7 +92,7 @@ def shared_attributes(node: ast.ClassDef) -> frozenset[str]:
     return frozenset(found)
 
 
-def _is_container(value: ast.expr) -> bool:
+def is_container(value: ast.expr) -> bool:
     if isinstance(value, ast.Call):
         return root_name(value.func) in _CONTAINERS
     return isinstance(value, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp)

@@ -60,6 +60,7 @@ class Record:
     reads: set[str] = field(default_factory=set)
     changes: set[str] = field(default_factory=set)
     changed: set[str] = field(default_factory=set)
+    touched: set[str] = field(default_factory=set)  # own names whose object, from nobody knows where, is changed
     stored: set[str] = field(default_factory=set)
     deleted: set[str] = field(default_factory=set)
     imported: set[str] = field(default_factory=set)
@@ -75,3 +76,5 @@ class Record:
     opaque: bool = False
     star: bool = False
     makes_callables: bool = False
+    remembers: bool = False  # it changes what a function around it made
+    makes_remembering: bool = False

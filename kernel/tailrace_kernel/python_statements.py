@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from tailrace_kernel import ipython_magics
-from tailrace_kernel.facts import CallEffects, Diagnostic, Effect
+from tailrace_kernel.facts import OWN_MARK, CallEffects, Diagnostic, Effect
 from tailrace_kernel.ipython_syntax import to_python
 from tailrace_kernel.python_expressions import Expressions, root_name
 from tailrace_kernel.python_names import Attempt, ClassState, Names, called, class_value
 from tailrace_kernel.python_parameters import (
     FunctionNode,
+    default_values,
     gathering_places,
     has_parts,
+    is_container,
     is_number,
     places,
     shared_attributes,
@@ -33,7 +35,7 @@ from tailrace_kernel.python_scopes import (
     parameter_names,
 )
 from tailrace_kernel.python_state import State, join
-from tailrace_kernel.python_values import Value, either
+from tailrace_kernel.python_values import UNKNOWN, Value, either
 
 MAX_MAGIC_DEPTH = 5  # a cell magic's body may hold a cell magic
 MAX_FINALS = 4  # `finally` inside `finally`: each is walked for success and for failure, deeper ones for both at once
@@ -133,7 +135,7 @@ class Statements:
             before = self.names.load(target.id)
             self.names.use(before)
             added = self.expressions.use(node.value)
-            inner = any("@" in name for name in before.same)  # of a parameter
+            inner = any("@" in key and not key.endswith(OWN_MARK) for key in before.same)  # of a parameter
             if inner and isinstance(node.value, ast.Constant) and self._counts(target.id, node, node.value):
                 before = Value(frozenset(n for n in before.same if "@" not in n), before.parts, None, before.carries)
             self.names.change(before, target.id)
@@ -218,8 +220,11 @@ class Statements:
     # Leaving a path
 
     def _leave(self, node: ast.Return | ast.Raise) -> None:
-        parts = [node.value] if isinstance(node, ast.Return) else [node.exc, node.cause]
-        self.expressions.use_all(part for part in parts if part is not None)
+        if isinstance(node, ast.Return):
+            given = None if node.value is None else self.expressions.use(node.value).calls
+            self.names.record.makes_remembering |= given is not None and given.remembers
+        else:
+            self.expressions.use_all(part for part in (node.exc, node.cause) if part is not None)
         self.state.live = False
 
     def _break(self, node: ast.Break) -> None:
@@ -303,6 +308,8 @@ class Statements:
         self.names.attempts.append(attempt)
         for item in node.items:
             value = self.expressions.use(item.context_expr)
+            if any(self.names.hand(value, method, 0, value) for method in ("__enter__", "__exit__")):
+                self.expressions.change(item.context_expr, value)
             if item.optional_vars is not None:
                 self.expressions.assign(item.optional_vars, value)
         self.run(node.body)
@@ -428,6 +435,12 @@ class Statements:
                 inner.owner = replace(self.names.owner, on_class=on_class)
         inner.parameters = places(node, scope, method=bool(inner.method))
         inner.state.values |= {key: Value(frozenset((key,))) for key in inner.parameters}
+        given, called_by_default = default_values(node), set[str]()
+        for name, default in given.items():
+            key = scope.variable(name).key
+            does = self._default(default)
+            inner.state.values[key] = Value(frozenset((key,)), calls=does.calls, carries=does.carries)
+            called_by_default |= {carry.name for carry in does.carries}
         gathering = gathering_places(node, scope, inner.parameters)
         inner.parameters |= gathering
         inner.state.values |= {key: Value(parts=frozenset((key,))) for key in gathering}
@@ -441,7 +454,21 @@ class Statements:
         outer.opaque |= record.opaque
         outer.effects |= record.effects
         outer.diagnostics += record.diagnostics
-        return inner.effects()
+        record.reads |= {p.callee for p in record.passes if p.callee in called_by_default}
+        remembers = record.remembers or bool(scope.bindings.nonlocal_) or any(map(scope.encloses, record.changes))
+        kept = (scope.variable(name).key for name, default in given.items() if is_container(default))
+        effects = inner.effects()
+        return replace(effects, remembers=True) if remembers or any(k in record.changes for k in kept) else effects
+
+    def _default(self, node: ast.expr) -> Value:
+        """A function that is the default of a parameter: what calling it does."""
+        match node:
+            case ast.Name(id=name):
+                return self.names.load(name).callable_part()
+            case ast.Lambda():
+                return Value(calls=self._body_effects(node))
+            case _:
+                return UNKNOWN
 
     def _closure(self) -> dict[str, Value]:
         """Values of enclosing functions' variables; globals are met when the function is called."""

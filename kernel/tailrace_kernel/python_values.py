@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tailrace_kernel.facts import NOTHING, CallEffects, Carry, Hand, Pass, Place
+from tailrace_kernel.facts import NOTHING, OWN_MARK, CallEffects, Carry, Hand, Pass, Place
 
 NO_CARRIES: frozenset[Carry] = frozenset()
 
@@ -39,6 +39,18 @@ class Value:
 UNKNOWN = Value()
 
 
+def own_names(value: Value) -> set[str]:
+    """Names of the cell itself whose object this may be, or be a part of."""
+    return {key[: -len(OWN_MARK)] for key in value.same if key.endswith(OWN_MARK)}
+
+
+def marked(name: str, value: Value) -> Value:
+    """`value`, bound to a name of the cell, where nothing outside is known that it could be."""
+    if any(not key.endswith(OWN_MARK) for key in value.same):
+        return value
+    return Value(value.same | {name + OWN_MARK}, value.parts, value.calls, value.carries)
+
+
 def either(values: Iterable[Value]) -> Value:
     """One of `values`, nobody knows which."""
     found = [value for value in values if value is not UNKNOWN]
@@ -66,4 +78,7 @@ def merge_calls(effects: Iterable[CallEffects | None]) -> CallEffects | None:
         frozenset[Hand]().union(*(effect.hands for effect in found)),
         frozenset[Pass]().union(*(effect.passes for effect in found)),
         NOTHING.union(*(effect.methods for effect in found)),
+        any(effect.remembers for effect in found),
+        any(effect.makes_remembering for effect in found),
+        frozenset[Hand]().union(*(effect.bound for effect in found)),
     )

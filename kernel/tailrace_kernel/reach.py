@@ -25,6 +25,7 @@ class Reach:
     carries: Mapping[str, tuple[Carry, ...]] = field(default_factory=dict)
     opaque: bool = False
     star: bool = False  # it may bind any name
+    touches: frozenset[str] = NOTHING
     hands: frozenset[Hand] = frozenset()
     callbacks: frozenset[CallEffects | str] = frozenset()
     methods: frozenset[str] = NOTHING  # stand-ins for the classes that have the methods it calls
@@ -53,6 +54,7 @@ def reach(analysis: Analysis, *, call_time: bool = True) -> Reach:
         a.carries,
         a.opaque,
         a.star,
+        a.touches,
         a.hands,
         a.callbacks,
         _stand_ins(a.hands) if a.hands else NOTHING,

@@ -3,6 +3,7 @@
 Knows no cells. Calls no user code but what an object may hide behind its `__dict__`.
 """
 
+import contextlib
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,9 @@ SMALL = 4096  # values in a frame: asking pandas what it takes would cost more t
 HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
 ATOMS = frozenset({int, float, str, bytes, bool, type(None), complex, range, type(...), type(NotImplemented)})
 CODE = (FunctionType, BuiltinFunctionType, MethodType, property, staticmethod, classmethod)
+CONTAINERS = frozenset({list, dict, set, deque, bytearray})
+OWN_MODULES = frozenset({"__main__", "builtins"})  # of what cells define
+ITERATING = frozenset({"builtins", "itertools", "_csv", "_io"})
 LIST_ITERATOR: type = type(iter([]))
 
 
@@ -47,7 +51,13 @@ def parts(values: Iterable[Any], *, classes: bool, limit: int = MAX_PARTS) -> di
                 found[id(value)] = value
                 todo += class_attributes(value)
             continue
-        if issubclass(kind, ModuleType) or kind in CODE:
+        if issubclass(kind, ModuleType):
+            continue
+        if kind in CODE:
+            kept = remembered(value, kind)
+            if kept:
+                found[id(value)] = value
+                todo += kept
             continue
         if kind is not tuple and kind is not frozenset:
             found[id(value)] = value
@@ -59,9 +69,28 @@ def parts(values: Iterable[Any], *, classes: bool, limit: int = MAX_PARTS) -> di
     return found
 
 
+def remembered(value: Any, kind: type) -> list[Any]:
+    """What a function has beside its code: variables of functions around it, defaults, the object of its method.
+
+    Of functions of the notebook and methods of its objects and of containers only: `get_ipython` leads to everything.
+    """
+    if kind is MethodType:
+        return [value.__self__] if is_users_class(type(value.__self__)) else []
+    if kind is BuiltinFunctionType:
+        return [value.__self__] if type(value.__self__) in CONTAINERS else []
+    if kind is not FunctionType or value.__module__ not in OWN_MODULES:
+        return []
+    kept = [d for d in value.__defaults__ or () if type(d) not in ATOMS]
+    for cell in value.__closure__ or ():
+        with contextlib.suppress(ValueError):  # not bound yet
+            if type(cell.cell_contents) not in ATOMS:
+                kept.append(cell.cell_contents)
+    return kept
+
+
 def is_users_class(kind: type) -> bool:
     """Classes that cells defined: those of libraries are left out, all their instances would seem to share."""
-    return bool(kind.__flags__ & HEAP_TYPE) and kind.__module__ in {"__main__", "builtins"}
+    return bool(kind.__flags__ & HEAP_TYPE) and kind.__module__ in OWN_MODULES
 
 
 def class_attributes(kind: type) -> list[Any]:
@@ -76,10 +105,8 @@ def inside(value: Any, kind: type, limit: int) -> Iterator[Any]:
         items = kind_iter(value, kind)
     elif kind is LIST_ITERATOR:
         items = value.__reduce__()[1][:1]
-    elif kind.__module__ == "numpy" and kind.__name__ == "ndarray":
-        items = () if value.base is None else (value.base,)  # a view
     else:
-        items = ()
+        items = behind(value, kind)
     for index, item in enumerate(items):
         if index >= limit:
             break
@@ -88,6 +115,22 @@ def inside(value: Any, kind: type, limit: int) -> Iterator[Any]:
         attributes = object.__getattribute__(value, "__dict__")
         if type(attributes) is dict:
             yield from attributes.values()
+
+
+def behind(value: Any, kind: type) -> tuple[Any, ...]:
+    """The object that this one is a window onto: an array's base, the frame of `df.loc`."""
+    if kind.__module__ == "numpy" and kind.__name__ == "ndarray":
+        return () if value.base is None else (value.base,)
+    if kind.__module__ == "pandas.core.indexing" and hasattr(value, "obj"):
+        return (value.obj,)
+    return (value.obj,) if kind is memoryview else ()
+
+
+def is_drained(kind: type) -> bool:
+    """Whether using such an object uses it up: generators, iterators, readers, open files, those of the notebook."""
+    if not hasattr(kind, "__next__"):
+        return False
+    return kind.__module__ in ITERATING or is_users_class(kind)
 
 
 def kind_iter(value: Any, kind: type) -> Iterator[Any]:
@@ -101,6 +144,8 @@ def kind_iter(value: Any, kind: type) -> Iterator[Any]:
 def fingerprint(value: Any) -> object:
     """Differs when the object itself was changed: which objects it holds, not what they hold; None when unknown."""
     kind = type(value)
+    if issubclass(kind, (dict, list, set, deque)) and len(value) > MAX_PARTS:
+        return None
     if issubclass(kind, dict):
         return [(shallow(k), shallow(v)) for k, v in dict.items(value)]
     if issubclass(kind, (list, set, deque)):

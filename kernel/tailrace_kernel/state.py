@@ -191,8 +191,7 @@ class State:
             reader = self.records.get(edge.to)
             if reader is not None and edge.from_ in self.records and reads_from(reader, edge.from_):
                 self.then.setdefault(edge.from_, {})[edge.to] = None
-        if self.agenda.entries:
-            self.agenda.sort_anew()
+        self.agenda.sort_anew()
         if added or removed or delta.added or delta.removed or delta.blocked or delta.unblocked:
             self.graph_version += 1
             self.events.append(
@@ -212,7 +211,10 @@ class State:
         cells.update(dict.fromkeys(delta.blocked | delta.unblocked))
         cells.update(dict.fromkeys(also))
         for cell in list(cells):
-            cells.update(dict.fromkeys(writer for _, writer in self.records[cell].spends))
+            record = self.records[cell]
+            cells.update(dict.fromkeys(writer for _, writer in record.spends))
+            for name in record.spent:
+                cells.update(dict.fromkeys(self.freshness.spenders(cell, name)))
         for name in delta.names:
             for writer in self.graph.writers.get(name, ()):
                 if self.records[writer].spent:

@@ -238,6 +238,7 @@ class Execute(Struct, frozen=True):
     reads: frozenset[str] = NOTHING
     changes: frozenset[str] = NOTHING  # names whose object it may change in place
     directions: Directions = STAY
+    touches: frozenset[str] = NOTHING  # names it binds and whose object it changes: others may hold it
     keeps: frozenset[str] = NOTHING  # names whose old value is compared with the new one
     sources: dict[str, str] = {}  # changed name → cell whose version it gets
     cutoff: bool = False

@@ -165,6 +165,7 @@ class Turns:
                 graph.reads[cell],
                 changes,
                 directions,
+                graph.touches.get(cell, NOTHING),
                 keeps,
                 running.sources,
                 state.cutoff,

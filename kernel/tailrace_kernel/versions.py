@@ -15,10 +15,12 @@ from tailrace_kernel.rules import Rules
 from tailrace_kernel.sharing import (
     ATOMS,
     MAX_PARTS,
+    behind,
     copied,
     fingerprint,
     flat,
     immutable,
+    is_drained,
     is_users_class,
     parts,
     size,
@@ -27,6 +29,7 @@ from tailrace_kernel.stimuli import STAY, Bind, CellFinished, Directions, Execut
 
 Garbage = list[Any]
 NO_VERSIONS: frozenset[Version] = frozenset()
+NO_OBJECTS: dict[int, Any] = {}
 MAX_LOOKS = 200_000  # objects looked at to find who shares what one cell changes
 SHELL_NAMES = frozenset({"In", "Out", "get_ipython", "exit", "quit", "open"})
 HISTORY = ("_", "__", "___")
@@ -86,6 +89,7 @@ class Namespace:
         self._sizes: dict[Version, int] = {}  # bytes of the versions aside
         self._total = 0
         self._prepared = UNPREPARED
+        self._drained: dict[int, Any] = NO_OBJECTS  # iterators that the running cell reads, by id
         self._alone: set[str] = set()  # cells whose values share nothing with what other cells had made before
 
     def apply(self, effect: Bind) -> Garbage:
@@ -99,13 +103,17 @@ class Namespace:
         for name in execute.caught:
             garbage.append(self.user.get(name))
             self.user[name] = UNTOUCHED
-        if execute.changes or execute.keeps or execute.opaque:
+        if execute.reads:
+            self._drained = self._iterators(execute)
+        if execute.changes or execute.touches or execute.keeps or execute.opaque:
             self._prepared = prepared = Prepared()
             if execute.opaque:
                 prepared.before = dict(self.user)
             prepared.old = {name: self.user[name] for name in execute.keeps if name in self.user} | aside
             if execute.changes:
                 self._hand_out(execute, prepared, garbage)
+            if self.rules.sharing and (execute.touches or prepared.touched or prepared.copied):
+                self._look_at_reads(execute, prepared)
         return garbage
 
     def commit(
@@ -127,6 +135,9 @@ class Namespace:
             self._alone.discard(execute.cell_id)
         plain = prepared is UNPREPARED and not execute.cutoff
         seen = UNSEEN if plain else self._see(execute, outcome, prepared, garbage)
+        if (execute.touches or self._drained) and self.rules.sharing:
+            seen = seen._replace(shared=seen.shared | self._held_by_others(execute))
+        self._drained = NO_OBJECTS
         del prepared  # what it holds would look as if somebody kept an original
         if outcome != "success" and self.rules.failure_removes:
             garbage += [user.pop(name) for name in execute.writes if name in user]
@@ -232,6 +243,15 @@ class Namespace:
             if not originals:
                 del self._originals[name]
 
+    def _iterators(self, execute: Execute) -> dict[int, Any]:
+        """What the run uses up by reading it, as far as its text does not say so."""
+        user, found = self.user, NO_OBJECTS
+        for name in execute.reads:
+            kind = type(user.get(name))
+            if kind not in ATOMS and is_drained(kind) and name not in execute.changes:
+                found = {**found, id(user[name]): user[name]}
+        return found
+
     # Before a run that changes objects
 
     def _hand_out(self, execute: Execute, prepared: Prepared, garbage: Garbage) -> None:
@@ -255,8 +275,13 @@ class Namespace:
         prepared.shared = self._holders(execute, wanted)
         if any(is_users_class(type(value)) for value in wanted.values()):
             prepared.kin = self._kin(prepared.touched)
-        only_read = [user[n] for n in execute.reads if n in user and n not in execute.changes]
-        prepared.read = {key: value for key, value in parts(only_read, classes=True).items() if key not in wanted}
+
+    def _look_at_reads(self, execute: Execute, prepared: Prepared) -> None:
+        """What the cell may put into what it changes, and then change there."""
+        user = self.user
+        only_read = [user[n] for n in execute.reads if n in user and n not in execute.changes and not is_shells(n)]
+        handed = parts(prepared.touched.values(), classes=False)
+        prepared.read = {key: value for key, value in parts(only_read, classes=True).items() if key not in handed}
         prepared.prints = {key: fingerprint(value) for key, value in prepared.read.items()}
 
     def _may_copy(self, name: str, writer: str, garbage: Garbage) -> bool:
@@ -270,16 +295,17 @@ class Namespace:
         return references(self.user, name) == known and flat(self.user[name])
 
     def _attached(self, execute: Execute, prepared: Prepared) -> frozenset[Version]:
-        """Versions of objects that the run put into what it changes, and then changed there."""
+        """Versions of objects that the run put into what it changes, and then changed there.
+
+        Those it changed at all, where it changed something under a name of its own: that may have been one of them.
+        """
         if not prepared.read:
             return frozenset()
-        given = [self.user[name] for name in execute.changes if name in self.user]
-        inside = parts(given, classes=True)
-        changed = {
-            key: value
-            for key, value in prepared.read.items()
-            if key in inside and fingerprint(value) != prepared.prints[key]
-        }
+        read = prepared.read
+        if not execute.touches:
+            inside = parts([self.user[name] for name in execute.changes if name in self.user], classes=True)
+            read = {key: value for key, value in read.items() if key in inside}
+        changed = {key: value for key, value in read.items() if fingerprint(value) != prepared.prints[key]}
         return self._holders(execute, changed)
 
     def _holders(self, execute: Execute, wanted: dict[int, Any]) -> frozenset[Version]:
@@ -312,6 +338,23 @@ class Namespace:
         return frozenset(kin)
 
     # After a run
+
+    def _held_by_others(self, execute: Execute) -> frozenset[Version]:
+        """Versions of other cells that hold what this one changed under a name of its own, since a call gave it back.
+
+        Or what it used up: an iterator that it read.
+        """
+        user = self.user
+        wanted = dict(self._drained)
+        for name in execute.touches:
+            value = user.get(name)
+            if type(value) in ATOMS:
+                continue
+            holders = references(user, name) - self._known(value, name, execute.cell_id)
+            if holders > 1:  # `value` is one
+                wanted[id(value)] = value
+            wanted |= {id(each): each for each in behind(value, type(value))}
+        return self._holders(execute, wanted)
 
     def _recalled(self, execute: Execute, garbage: Garbage) -> frozenset[Version]:
         """Originals that somebody keeps since this run; those of this cell's own last run are gone."""

@@ -35,6 +35,7 @@ class Options:
     keep: int | None = None  # versions of changeable values kept after each run; None: all
     budget: int | None = None  # bytes of kept versions
     frames: bool = False
+    calls: bool = False  # functions, methods and closures that change what they are given
     checked: bool = False  # validate the machine after every step
     rules: Rules = field(default_factory=Rules)
 
@@ -50,7 +51,7 @@ class History:
         self.random = random.Random(seed)
         self.seed = seed
         self.options = options
-        self.texts = Texts(self.random, frames=options.frames)
+        self.texts = Texts(self.random, frames=options.frames, calls=options.calls)
         self.counts: Counter[str] = Counter()
         self.log: list[str] = []
         self.notebook = Notebook(

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from types import FunctionType, ModuleType
+from types import FunctionType, GeneratorType, MethodType, ModuleType
 from typing import Any
 
 from tailrace_kernel.sharing import immutable
@@ -33,6 +33,10 @@ def picture(value: Any, depth: int = 0) -> object:
         return ("module", value.__name__)
     if isinstance(value, FunctionType):
         return ("function", value.__name__, value.__code__.co_names)
+    if isinstance(value, MethodType):
+        return ("method", value.__name__, picture(value.__self__, depth + 1))
+    if isinstance(value, GeneratorType):
+        return ("generator", None if value.gi_frame is None else value.gi_frame.f_lasti)
     if isinstance(value, type):
         own = {k: picture(v, depth + 1) for k, v in vars(value).items() if not k.startswith("__")}
         return ("class", value.__name__, sorted(own.items(), key=str))

@@ -119,20 +119,67 @@ FRAMES_OPENING = (
     "arr = np.arange(4)",
     "df2 = df.copy()",
 )
+CALLS = (
+    "grow({x}, {d})",
+    "grow(l={x}, v={a})",
+    "{y} = grow({x}, {a})",
+    "{y} = same({x})",
+    "{y} = same({x})\n{y}.append({d})",
+    "{y} = same([{x}])[0]\n{y}.append({d})",
+    "box['in'] = same({x})",
+    "grow(box['in'], {d})",
+    "for e in ({x}, {y}): grow(e, {d})",
+    "bag.put({d})",
+    "bag.put({d}).put({a})",
+    "bag = Bag({x})",
+    "{x} = bag.of",
+    "with bag: pass",
+    "put = bag.put",
+    "put({d})",
+    "tick = counter()",
+    "{a} = tick()",
+    "print(tick())",
+    "{a} = hoard({d})",
+    "each(lambda q: {x}.append(q), {y}[:2])",
+    "each({x}.append, {y}[:2])",
+    "each(tick, ())",
+    "it = iter(list({x}))",
+    "{a} = sum(it) % 7",
+    "it = (q for q in list({x}))",
+    "print(list(it))",
+    "def grow(l, v, by=list.append):\n    by(l, v)\n    l.insert(0, v)\n    return l",
+    "def same(x): return x[:]",
+)
+CALLS_OPENING = (
+    "def same(x): return x",
+    "def grow(l, v):\n    l.append(v)\n    return l",
+    "class Bag:\n    def __init__(self, of): self.of = of\n    def __enter__(self): self.of.append(0)\n"
+    "    def __exit__(self, *a): pass\n    def put(self, v):\n        self.of.append(v)\n        return self",
+    "bag = Bag([{d}])",
+    "put = bag.put",
+    "def counter():\n    c = [0]\n    def up():\n        c[0] += 1\n        return c[0]\n    return up",
+    "tick = counter()",
+    "def each(call, l): return [call(q) for q in l]",
+    "def hoard(v, kept=[]):\n    kept.append(v)\n    return len(kept)",
+    "it = iter([{d}])",
+)
 
 
 class Texts:
     """Draws from the given generator, which its owner may draw from as well."""
 
-    def __init__(self, generator: random.Random, *, frames: bool = False) -> None:
+    def __init__(self, generator: random.Random, *, frames: bool = False, calls: bool = False) -> None:
         self.random = generator
         self.frames = frames
+        self.calls = calls
 
     def line(self) -> str:
         rnd = self.random
         sets = [VALUES, SHARED, CHANGES, CHANGES, CODE, PATHS]
         if self.frames:
             sets = [VALUES, CHANGES, FRAMES, FRAMES, FRAMES]
+        if self.calls:
+            sets = [VALUES, SHARED, CHANGES, CALLS, CALLS, CALLS]
         f, g = rnd.sample(FUNCTIONS, 2)
         names = {"a": rnd.choice(NUMBERS), "b": rnd.choice(NUMBERS), "x": rnd.choice(LISTS), "y": rnd.choice(LISTS)}
         return rnd.choice(rnd.choice(sets)).format(**names, f=f, g=g, d=rnd.randint(0, 4))
@@ -142,7 +189,7 @@ class Texts:
 
     def first_cells(self) -> list[str]:
         rnd = self.random
-        opening = OPENING + (FRAMES_OPENING if self.frames else ())
+        opening = OPENING + (FRAMES_OPENING if self.frames else ()) + (CALLS_OPENING if self.calls else ())
         lines = [line.format(d=rnd.randint(0, 4)) for line in opening]
         cells: list[str] = []
         while lines:

@@ -115,6 +115,18 @@ CASES: dict[str, tuple[list[str], str]] = {
         ],
         "(n, a.tolist())",
     ),
+    "the place of a result": (["import numpy as np\na = np.ones(2)", "np.add(a, 1, a)"], "a.tolist()"),
+    "addHandler": (
+        ["import logging\nlog = logging.Logger('x')", "log.addHandler(logging.NullHandler())"],
+        "len(log.handlers)",
+    ),
+    "insert_column": (
+        [
+            "import polars as pl\ndf = pl.DataFrame({'a': [1]})",
+            "df.insert_column(0, pl.Series(str(len(df.columns)), [1]))",
+        ],
+        "df.columns",
+    ),
     "SubElement": (["import xml.etree.ElementTree as ET\nr = ET.Element('r')", "ET.SubElement(r, 'x')"], "len(r)"),
     "add_argument": (
         ["import argparse\np = argparse.ArgumentParser()", "p.add_argument('--n', default=3)"],
@@ -189,6 +201,104 @@ CASES: dict[str, tuple[list[str], str]] = {
         ],
         "log",
     ),
+    # what a call gave back, changed in the cell that called
+    "a given object": (["def same(x): return x", "x = [[]]", "y = same(x)\ny.append(1)"], "x"),
+    "a part of it": (["def last(x): return x[-1]", "x = [[]]", "y = last(x)\ny.append(1)"], "x"),
+    "an object of a library": (["import copy\nx = [[]]", "y = copy.copy(x)[0]\ny.append(1)"], "x"),
+    "each part in a loop": (
+        ["def rows(x):\n    yield from x", "x = [{}, {}]", "for r in rows(x): r[len(r)] = 1"],
+        "x",
+    ),
+    "an array's view": (
+        ["import numpy as np\na = np.zeros(3)\ndef tail(x): return x[1:]", "b = tail(a)\nb += 1"],
+        "a.tolist()",
+    ),
+    "a frame": (
+        [
+            "import pandas as pd\ndf = pd.DataFrame({'a': [1]})\ndef same(d): return d",
+            "d = same(df)\nd[len(d.columns)] = 1",
+        ],
+        "df.shape",
+    ),
+    # functions that remember
+    "a default that is a container": (["def push(v, acc=[]):\n    acc.append(v)\n    return acc", "r = push(1)"], "r"),
+    "a counter in a closure": (
+        [
+            "def counter():\n    n = 0\n    def inc():\n        nonlocal n\n        n += 1\n        return n\n"
+            "    return inc",
+            "c = counter()",
+            "v = c()",
+        ],
+        "v",
+    ),
+    "a list in a closure": (
+        [
+            "def keeper():\n    l = []\n    def add(x):\n        l.append(x)\n        return list(l)\n    return add",
+            "k = keeper()",
+            "v = k(1)",
+        ],
+        "v",
+    ),
+    "an instance that is called": (
+        ["class T:\n    n = 0\n    def __call__(self): self.n += 1", "t = T()", "t()"],
+        "t.n",
+    ),
+    "a default that is a function": (
+        ["def add(l): l.append(1)\ndef run(l, call=add): call(l)", "xs = []", "run(xs)"],
+        "xs",
+    ),
+    "a default that is a lambda": (["def run(l, call=lambda l: l.append(1)): call(l)", "xs = []", "run(xs)"], "xs"),
+    "a default from another cell": (
+        ["def add(l): l.append(1)", "def run(l, *, call=add): call(l)", "xs = []", "run(xs)"],
+        "xs",
+    ),
+    "a context": (
+        [
+            "class T:\n    n = 0\n    def __enter__(self):\n        self.n += 1\n        return self\n"
+            "    def __exit__(self, *a): self.n += 1",
+            "t = T()",
+            "with t: pass",
+        ],
+        "t.n",
+    ),
+    # what is used up by reading it
+    "iterator": (["it = iter([1, 2, 3])", "v = list(it)"], "v"),
+    "iterator in a loop": (["it = iter([1, 2, 3])", "v = []\nfor x in it: v.append(x)"], "v"),
+    "generator": (["g = (i for i in range(3))", "v = sum(g)"], "v"),
+    "generator that is sent to": (
+        ["def g():\n    t = 0\n    while True: t += (yield t) or 0", "it = g()\nnext(it)", "v = it.send(5)"],
+        "v",
+    ),
+    "zip": (["a = zip([1], [2])", "v = list(a)"], "v"),
+    "open file": (["import io\nf = io.StringIO('a\\nb')", "v = [l for l in f]"], "v"),
+    "table reader": (["import csv, io\nr = csv.reader(io.StringIO('a,b'))", "v = list(r)"], "v"),
+    "iterator of the notebook": (
+        [
+            "class It:\n    n = 0\n    def __iter__(self): return self\n    def __next__(self):\n        self.n += 1\n"
+            "        if self.n > 3: raise StopIteration\n        return self.n",
+            "it = It()",
+            "v = list(it)",
+        ],
+        "v",
+    ),
+    # windows onto an object
+    "loc under a name": (
+        ["import pandas as pd\ndf = pd.DataFrame({'a': [1]})", "l = df.loc", "l[len(df)] = 5"],
+        "df.a.tolist()",
+    ),
+    "loc under a name in one cell": (
+        ["import pandas as pd\ndf = pd.DataFrame({'a': [1]})", "l = df.loc\nl[len(df)] = 5"],
+        "df.a.tolist()",
+    ),
+    "memoryview": (["b = bytearray(2)", "m = memoryview(b)", "m[0] = m[0] + 1"], "bytes(b)"),
+    "rows of a frame": (
+        ["import pandas as pd\ndf = pd.DataFrame({'l': [[1]]})", "for i, row in df.iterrows(): row['l'].append(2)"],
+        "df.l.tolist()",
+    ),
+    "named rows of a frame": (
+        ["import pandas as pd\ndf = pd.DataFrame({'l': [[1]]})", "for row in df.itertuples(): row.l.append(2)"],
+        "df.l.tolist()",
+    ),
     # state of classes
     "a list of the class": (["class C:\n    all = []\n    def __init__(self): self.all.append(1)", "a = C()"], "C.all"),
     "type(self)": (["class C:\n    n = 0\n    def __init__(self): type(self).n += 1", "a = C()"], "C.n"),
@@ -246,6 +356,23 @@ def test_running_the_last_cell_again_counts_once(cells: list[str], shown: str, c
             "class C:\n    items = []\n    def __init__(self):\n        self.items = []\n        self.items.append(1)",
             "c = C()",
         ],
+        ["def make(n=3, names=()): return [n, *names]", "r = make()"],
+        ["def count(l, seen=[]):\n    return len(l) + len(seen)", "r = count([1])"],
+        [
+            "def walk(t):\n    out = []\n    def visit(n):\n        out.append(n)\n    visit(t)\n    return out",
+            "r = walk(1)",
+            "n = len(r)",
+        ],
+        ["def adder(n):\n    def add(x): return x + n\n    return add", "add = adder(1)", "v = add(2)"],
+        ["class T:\n    def __call__(self, x): return x", "t = T()", "v = t(1)"],
+        ["class T:\n    def __enter__(self): return self\n    def __exit__(self, *a): pass", "t = T()", "with t: pass"],
+        ["r = range(3)", "v = list(r)"],
+        ["import numpy as np\na = np.ones(2)", "b = np.add(a, 1)\nnp.sqrt(b)"],
+        ["def make(): return []", "y = make()\ny.append(1)"],
+        ["def make(): return []\nx = make()", "y = x.copy()\ny.append(1)"],
+        ["import pandas as pd\ndf = pd.DataFrame({'a': [1]})", "d = df.dropna()\nd['b'] = 1"],
+        ["import pandas as pd\ndf = pd.DataFrame({'a': [1]})", "for i, row in df.iterrows(): print(i, row['a'])"],
+        ["import numpy as np\na = np.zeros(3)", "b = a[a > 0]\nc = b.copy()\nc += 1"],
         ["import math", "class Stack:\n    def floor(self): self.n = 1", "x = 2.5", "n = math.floor(x)"],
     ],
 )

@@ -221,18 +221,18 @@ def test_help_is_in_the_reply_of_a_cell_that_was_run(notebook: Notebook) -> None
 def test_changes_that_nobody_can_follow_are_warned_of_when_asked(notebook: Notebook) -> None:
     notebook.run(
         "a",
-        "def make():\n    n = 0\n    def up():\n        nonlocal n\n        n += 1\n        return n\n    return up",
+        "class Count:\n    n = 0\n    @property\n    def up(self):\n        self.n += 1\n        return self.n",
     )
-    notebook.run("b", "up = make(); items = [1]")
+    notebook.run("b", "count = Count(); items = [1]")
     notebook.run("m", "%tailrace mutations")
     notebook.take()
-    notebook.run("c", "print(up())")
+    notebook.run("c", "print(count.up)")
     notebook.run("d", "items.append(2)")
     warned = "".join(text for cell, kind, text in notebook.take() if (cell, kind) == ("c", "stream"))
-    assert f"Cell {notebook.prefix}c changed up, which cell {notebook.prefix}b made" in warned
-    notebook.run("d", "print(len(items), len(up.__name__))")
+    assert f"Cell {notebook.prefix}c changed count, which cell {notebook.prefix}b made" in warned
+    notebook.run("d", "print(len(items), count.n)")
     assert not [text for _, kind, text in notebook.take() if kind == "stream" and "changed" in text]
     notebook.run("m", "%tailrace mutations off")
     notebook.take()
-    notebook.run("c", "print(up())")
+    notebook.run("c", "print(count.up)")
     assert ("c", "stream", "2\n") in notebook.take()

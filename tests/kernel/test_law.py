@@ -16,11 +16,12 @@ from tests.kernel.histories import Options, play_all, players
 HISTORIES = int(os.environ.get("TAILRACE_HISTORIES", "2000"))
 SEED = int(os.environ.get("TAILRACE_SEED", "0"))
 KINDS = {
-    "plain": (0.42, Options()),
-    "validated": (0.08, Options(checked=True)),
-    "without copies": (0.21, Options(copies=False)),
-    "budget 0": (0.21, Options(keep=0)),
-    "frames": (0.08, Options(frames=True)),
+    "plain": (0.38, Options()),
+    "validated": (0.07, Options(checked=True)),
+    "without copies": (0.19, Options(copies=False)),
+    "budget 0": (0.19, Options(keep=0)),
+    "frames": (0.07, Options(frames=True)),
+    "calls": (0.1, Options(calls=True)),
 }
 FLOORS = {  # per history
     "law": 2.0,

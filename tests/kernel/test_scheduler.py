@@ -2,8 +2,10 @@
 
 import pytest
 
+from tailrace_kernel.agenda import Agenda, Entry
 from tailrace_kernel.stimuli import CellSkipped, GraphChanged, RunFinished, RunStarted, StatusChanged
 from tailrace_protocol.errors import ErrorCode, TailraceError
+from tailrace_protocol.kernel_messages import KernelReason
 from tests.kernel.dataflow import Notebook
 
 
@@ -414,3 +416,20 @@ def test_a_reader_of_a_stale_manual_cell_says_what_changed_and_not_that_somebody
     reason = nb.scheduler.cell("c").reason
     assert reason is not None
     assert (nb.status("c"), reason.code, reason.from_cells) == ("stale", "inputs_changed", ("b",))
+
+
+def test_a_cell_that_ran_and_comes_back_under_another_rank_takes_that_place() -> None:
+    """Its old place is forgotten with the change of the graph, though nothing was pending just then."""
+    ranks = {"x": 1, "y": 2}
+    agenda = Agenda(ranks.__getitem__)
+
+    def pending() -> Entry:
+        return Entry([], KernelReason(code="requested"), named=True, must=True, root=False, follow=False)
+
+    agenda.add("x", pending())
+    agenda.take("x")
+    ranks["x"] = 3
+    agenda.sort_anew()
+    agenda.add("y", pending())
+    agenda.add("x", pending())
+    assert agenda.first() == "y"

@@ -389,3 +389,16 @@ def test_a_change_finds_what_shares_it_though_a_cell_below_has_changed_that_by_n
     assert nb.output["c"] == shown
     nb.run("b")
     assert nb.output["c"] == shown
+
+
+def test_a_change_stands_again_when_what_it_would_share_is_written_no_more() -> None:
+    nb = Notebook(checked=True)  # what is derived is computed anew after each step, and compared
+    nb.put_all({"z": "w = []", "a": "w = [1]", "b": "s = iter(w)", "c": "w = [2]", "d": "n = next(s, 4)"})
+    nb.run(mode="all")
+    nb.order("z", "b", "c", "a", "d")
+    assert nb.status("d") == "stale"
+    nb.put("a", "print(2)")
+    assert nb.status("d") == "stale"
+    nb.run(mode="stale")
+    assert nb.all_fresh()
+    assert nb.value("n") == 4
