@@ -197,7 +197,7 @@ def _effects(sql: SqlAnalysis, embedded: bool) -> frozenset[Effect]:
     if sql.writes_unknown:
         found.add(Effect.OPAQUE_SQL)
     if embedded:
-        if any(_leaves_memory(table) for table in sql.writes):
+        if any(_leaves_memory(table, sql.creates) for table in sql.writes):
             found.add(Effect.SQL_WRITE)
     elif sql.writes or any(statement.is_write for statement in sql.statements):
         found.add(Effect.SQL_WRITE)
@@ -221,10 +221,12 @@ def _stored(tables: Iterable[str], connection: str, dialect: str) -> frozenset[s
     return frozenset(name for name in _graph_names(own, connection, dialect) if "." not in name)
 
 
-def _leaves_memory(table: str) -> bool:
-    """A table of an attached database: `files.main.orders`."""
-    parts = table.split(".")
-    return ":" not in table and len(parts) >= 3 and parts[0] not in _OWN_CATALOGS
+def _leaves_memory(table: str, creates: frozenset[str]) -> bool:
+    """A table of an attached database: `files.main.orders`, or `files.orders`, where no text tells it from a schema."""
+    owner, *rest = table.split(".")
+    if ":" in table or not rest or owner in _OWN_CATALOGS:
+        return False
+    return len(rest) > 1 or f"schema:{owner}" not in creates
 
 
 def _moved(found: Diagnostic, lines: int) -> Diagnostic:

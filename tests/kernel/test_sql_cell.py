@@ -51,7 +51,9 @@ def test_another_database_sees_no_variables() -> None:
 
 EFFECTS = [
     ("default", "create table t as select 1", set()),
-    ("default", "insert into a.b values (1)", set()),
+    ("default", "insert into files.t values (1)", {Effect.SQL_WRITE}),
+    ("default", "insert into main.t values (1)", set()),
+    ("default", "create schema s; create table s.t (i int); insert into s.t values (1)", set()),
     ("default", "insert into files.main.t values (1)", {Effect.SQL_WRITE}),
     ("pg", "select * from t", set()),
     ("pg", "insert into t values (1)", {Effect.SQL_WRITE}),

@@ -22,8 +22,9 @@ from tailrace_kernel.sql_statements import Statement, in_autocommit, split
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.objects import FrameLibrary
 
-BEYOND_PYTHON = re.compile(  # psycopg
-    r"^(?:(?:timestamp|date) too (?:large|small) .*: |can't parse (?:time|timetz) )'([^']*)'(?:$|:)", re.MULTILINE
+BEYOND_PYTHON = re.compile(  # psycopg, grid.py
+    r"^(?:(?:timestamp|date) too (?:large|small) .*: |can't parse (?:time|timetz) |no time is )'([^']*)'(?:$|:)",
+    re.MULTILINE,
 )
 CLIENT_STREAM = re.compile(r"\b(?:(?P<to>to\s+stdout)|from\s+stdin)\b(?=[^']*$|\s+(?:with\b|\())", re.IGNORECASE)
 ESCAPES = frozenset({"set", "reset", "discard", "pragma", "use"})  # could switch a read-only session back

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute
 from pandas.api.types import pandas_dtype
 
 from tailrace_protocol.errors import ErrorCode, TailraceError
@@ -204,6 +205,8 @@ def from_batches(
     kept: list[pa.RecordBatch] = []
     count, complete = 0, True
     for batch in batches:
+        for column in batch.columns:
+            must_be_finite(column)
         if rows is not None and count + batch.num_rows > rows:
             kept.append(batch.slice(0, rows - count))
             complete = False
@@ -215,6 +218,26 @@ def from_batches(
     renamed = pa.schema([each.with_name(name) for each, name in zip(schema, names, strict=True)])
     batches_renamed = [pa.RecordBatch.from_arrays(batch.columns, schema=renamed) for batch in kept]
     return Grid(pa.Table.from_batches(batches_renamed, schema=renamed), tuple(types), {}, complete)
+
+
+def must_be_finite(column: Any) -> None:
+    """DuckDB's infinite dates come as the last and first numbers of their type, 24:00 as a day's microseconds.
+
+    Raises OverflowError, with the value as its database writes it: a year 294247 would pass for a date.
+    """
+    kind = column.type
+    if pa.types.is_timestamp(kind) or pa.types.is_date32(kind):
+        integer = pa.int64() if pa.types.is_timestamp(kind) else pa.int32()
+        last = 2 ** (integer.bit_width - 1) - 1
+        found = {last: "infinity", -last: "-infinity"}
+    elif kind == pa.time64("us"):
+        integer, found = pa.int64(), {_DAY: "24:00:00"}
+    else:
+        return
+    ends = arrow.compute.min_max(column.view(integer))
+    for end in (ends["min"].as_py(), ends["max"].as_py()):
+        if end in found:
+            raise OverflowError(f"no time is '{found[end]}'")
 
 
 def from_rows(
