@@ -144,7 +144,8 @@ def _verdict(record: RunRecord, titles: dict[str, str], early: str) -> int:
         print(f"tailrace: The run was not finished: {early.rstrip('.')}.{_where(record, titles)}", file=sys.stderr)
     causes = [cell for cell in failed if cell.id in record.causes()]
     for cell in causes:
-        print(f"tailrace: Cell {titles[cell.id]} failed: {record.why(cell.id)}", file=sys.stderr)
+        how = "was interrupted before it ended" if record.interrupted(cell.id) else f"failed: {record.why(cell.id)}"
+        print(f"tailrace: Cell {titles[cell.id]} {how}", file=sys.stderr)
     if more := len(failed) - len(causes):
         print(f"tailrace: {more} {'other cells have' if more > 1 else 'other cell has'} no value.", file=sys.stderr)
     return int(bool(failed or early))

@@ -64,6 +64,10 @@ class RunRecord:
             and not (change.reason is not None and change.reason.code in upstream)
         }
 
+    def interrupted(self, cell_id: str) -> bool:
+        change = self.statuses.get(cell_id)
+        return change is not None and change.status == "interrupted"
+
     def why(self, cell_id: str) -> str:
         """Why a cell has no value, in a few words."""
         if error := self.errors.get(cell_id):
