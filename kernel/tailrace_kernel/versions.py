@@ -387,11 +387,12 @@ class Namespace:
     def _rebound(self, execute: Execute, prepared: Prepared, shared: frozenset[Version]) -> frozenset[Version]:
         """Shared versions whose name the cell itself gave another object, or deleted."""
         user, aside, given = self.user, self.aside, prepared.given
+        deletes = execute.analysis.deletes - execute.analysis.may_bind  # on every path
         rebound = set()
         for name, writer in shared:
             if writer and name in execute.writes:
                 shared_value = aside[name, writer]
-                had = given[name] is shared_value if name in given else name in user
+                had = given[name] is shared_value if name in given else name in user or name in deletes
                 if had and user.get(name) is not shared_value:
                     rebound.add((name, writer))
         return frozenset(rebound)

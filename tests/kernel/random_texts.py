@@ -19,6 +19,7 @@ OPENING = (
     "import math as lib",
     "i = 0",
     "box = {{'in': [{d}]}}",
+    "pair = [[{d}], [{d}]]",
     "class Thing:\n    size = 1\n    def grow(self): return n + self.size",
     "t = Thing()",
     "s = iter([1, 2, 3])",
@@ -48,6 +49,8 @@ SHARED = (
     "s = iter({x})",
     "t.size = {x}",
     "{x} = t.size if isinstance(t.size, list) else [{d}]",
+    "pair = [{x}, {y}]",
+    "pair[0].append({d})",
 )
 CHANGES = (
     "{x}.append({d})",
@@ -65,6 +68,8 @@ CHANGES = (
     "for e in {x}[:2]: {y}.append(e)",
     "if {a} > 1: {x}.append({d})",
     "while len({x}) < 2: {x}.append({a})",
+    "{a} = {x}.pop() if {x} else {d}",
+    "for e in {x}:\n    {y}.append(e)\n    if len({y}) > 4: break",
 )
 CODE = (
     "def {f}(): return {a} + {d}",
@@ -90,6 +95,8 @@ PATHS = (
     "try:\n    {a}\nexcept NameError:\n    {a} = {d}",
     "del {a}",
     "{a} = {d}\ndel {a}",
+    "del {x}",
+    "{x} = [{d}]\ndel {x}",
     "{a} = {d}\nif {b} > 7: raise ValueError('too much')",
     "import json as lib",
     "{a} = len(lib.__name__)",

@@ -402,3 +402,11 @@ def test_a_change_stands_again_when_what_it_would_share_is_written_no_more() -> 
     nb.run(mode="stale")
     assert nb.all_fresh()
     assert nb.value("n") == 4
+
+
+def test_a_name_bound_and_deleted_in_the_run_that_changes_what_it_shared_stays_deleted() -> None:
+    nb = notebook("z = [3]", "y = z", "y.sort()\nz = [1]\ndel z")
+    assert nb.all_fresh()
+    assert "z" not in nb.user
+    nb.run("c")
+    assert "z" not in nb.user
