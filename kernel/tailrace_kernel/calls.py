@@ -6,10 +6,10 @@ Knows which cell gives what; who the writers of a name are for a certain cell is
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from tailrace_kernel.binding import Writers
 from tailrace_kernel.facts import OWN_MARK, CallEffects, alters, any_class
 from tailrace_kernel.reach import Reach
 
-Writers = tuple[str, ...]  # nearest first: the last one surely gives the name
 WritersOf = Callable[[str], Writers]
 Names = frozenset[str]
 Sets = tuple[Names, Names, Names, Names, Names]  # reads, writes, changes, stand-ins, own names that are touched

@@ -186,6 +186,7 @@ class Endings:
         own = graph.reach[cell].binds | (graph.changes[cell] - before) | (running.writes - before - finished.unbound)
         found: dict[str, str] = {}
         worn: dict[str, str] = {}
+        changed = graph.changes[cell].union(name for name, _ in finished.shared)
         missed = set()
         for name, writer in finished.shared:
             owner = writer or state.shown.by.get(name)
@@ -193,7 +194,7 @@ class Endings:
                 continue
             if at[owner] < at[cell] and state.freshness.provider(cell, name) == owner:
                 found[name] = owner
-            elif at[owner] > at[cell] and (giver := self._instance_from(name, owner, cell)) is not None:
+            elif at[owner] > at[cell] and (giver := self._made_from(name, owner, cell, changed)) is not None:
                 found[name], worn[name] = giver, owner
             else:
                 missed.add((name, owner))
@@ -216,16 +217,17 @@ class Endings:
             record.given = record.given | names
             self._read_as_learned(record)
         for name, owner in worn.items():  # what it should have been given was changed below already
-            state.freshness.spend(cell, name, owner)
+            if record.has(name):
+                state.freshness.spend(cell, name, owner)
         return [*touched, cell] if worn else touched
 
-    def _instance_from(self, name: str, owner: str, cell: str) -> str | None:
+    def _made_from(self, name: str, owner: str, cell: str, changed: frozenset[str]) -> str | None:
         """The cell above `cell` whose version of the name `owner`, below, has changed in place into its own.
 
-        Only where what it changed was made of a class that `cell` changes: an object may have been put there since.
+        Only where it was made of what `cell` has `changed` before that run: an object may have been put there since.
         """
         records, at = self._state.records, self._state.graph.places.at
-        if not any((name, of) in records[owner].kin for of in self._state.graph.changes[cell]):
+        if not any((name, of) in records[owner].kin for of in changed):
             return None
         while at.get(owner, -1) > at[cell]:
             sources = [w for n, w in records[owner].latest if n == name and at.get(w, at[owner]) < at[owner]]

@@ -82,7 +82,7 @@ class CellFinished(Struct, frozen=True, kw_only=True):
     shared: frozenset[Version] = (
         frozenset()
     )  # other versions that held such an object before; writer "" = the one shown
-    kin: frozenset[tuple[str, str]] = frozenset()  # (changed name, name of a class that its object was made of)
+    kin: frozenset[tuple[str, str]] = frozenset()  # (changed name, name of an object or class that it was made of)
     rebound: frozenset[Version] = frozenset()  # those of them whose name it gave another object, or deleted
     recalled: frozenset[Version] = frozenset()  # versions somebody works on copies of and that are shared now
     found: frozenset[str] = NOTHING  # names an opaque cell was seen to bind

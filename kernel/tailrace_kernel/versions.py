@@ -21,7 +21,6 @@ from tailrace_kernel.sharing import (
     flat,
     immutable,
     is_drained,
-    is_users_class,
     parts,
     size,
 )
@@ -273,8 +272,7 @@ class Namespace:
         prepared.given = {name: user[name] for name in execute.writes if name in user}
         wanted = parts(prepared.touched.values(), classes=False)
         prepared.shared = self._holders(execute, wanted)
-        if any(is_users_class(type(value)) for value in wanted.values()):
-            prepared.kin = self._kin(prepared.touched)
+        prepared.kin = self._kin({*prepared.touched, *(name for name, _ in prepared.shared)})
 
     def _look_at_reads(self, execute: Execute, prepared: Prepared) -> None:
         """What the cell may put into what it changes, and then change there."""
@@ -328,13 +326,17 @@ class Namespace:
                     holders.append(version)
         return frozenset(holders)
 
-    def _kin(self, touched: dict[str, Any]) -> frozenset[tuple[str, str]]:
-        """Names of what is changed, each with the names of the classes that it is made of."""
-        classes = {name: value for name, value in self.user.items() if isinstance(value, type)}
+    def _kin(self, changed: set[str]) -> frozenset[tuple[str, str]]:
+        """Names of what is changed, each with the names whose objects, or classes, it was made of before."""
+        user = self.user
+        others: dict[int, list[str]] = {}
+        for name, value in user.items():
+            if type(value) not in ATOMS and not is_shells(name):
+                others.setdefault(id(value), []).append(name)
         kin = set()
-        for name, value in touched.items():
-            made_of = parts((value,), classes=True)
-            kin |= {(name, of) for of, each in classes.items() if id(each) in made_of}
+        for name in changed & user.keys():
+            made_of = parts((user[name],), classes=True).keys() & others.keys()
+            kin |= {(name, other) for key in made_of for other in others[key] if other != name}
         return frozenset(kin)
 
     # After a run

@@ -377,6 +377,7 @@ def test_a_name_it_may_bind_and_changes_through_sharing_stays_bound() -> None:
         ("class Thing:\n    size = 1\nt = Thing()", "Thing.size = 4", "print(t.size)\nt.name = 'x'", "4\n"),
         ("class Thing:\n    size = 1\nts = [Thing()]", "Thing.size = 4", "print(ts[0].size)\nts.append(1)", "4\n"),
         ("x = [1]; y = [x]", "x.append(2)", "print(y)\ny.append(3)", "[[1, 2]]\n"),
+        ("x = [1]; z = [2]; y = [x, z]", "x.append(3)", "print(y)\nz.append(4)", "[[1, 3], [2]]\n"),
     ],
 )
 def test_a_change_finds_what_shares_it_though_a_cell_below_has_changed_that_by_now(
