@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from tailrace_gateway.conversation import Post
-from tailrace_gateway.journal import RecordLog
+from tailrace_gateway.journal import RecordLog, WhenWritten
 from tailrace_gateway.records import Record, Saved
 from tailrace_gateway.state import NotebookState, image
 from tailrace_protocol.errors import TailraceError
@@ -39,10 +39,13 @@ class Durability:
         if self._failed:
             await self._renew()
 
-    async def append(self, entry: Record | Saved) -> None:
-        """Returns when it is durable. Raises TailraceError disk_full or read_only; then everybody has been told."""
+    async def append(self, entry: Record | Saved, written: WhenWritten | None = None) -> None:
+        """Returns when it is durable; `written` as in RecordLog.
+
+        Raises TailraceError disk_full or read_only; then everybody has been told.
+        """
         try:
-            await self._journal.append(entry)
+            await self._journal.append(entry, written)
         except TailraceError as error:
             self.failed(error)
             raise

@@ -4,6 +4,8 @@ Knows the rooms that do it; must not know clients, the journal, or how a command
 """
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 
 from tailrace_gateway.document import Applied
 from tailrace_gateway.execution import Execution
@@ -28,6 +30,7 @@ from tailrace_protocol.commands import (
     UpdateCells,
     UpdateDbConnection,
 )
+from tailrace_protocol.objects import RunMode
 
 Effectful = (
     CreateCell | CellUpdate | UpdateCells | DeleteCell | MoveCell | SetCell | SetNotebook | Undo | Redo
@@ -52,6 +55,24 @@ class Effects:
             case Interrupt(run_id=run_id):
                 self._execution.check_interrupt(run_id)
 
+    def ahead(self, command: Effectful, run_id: str) -> Callable[[], None] | None:
+        """What may be done as soon as a command that changes no document is written: its run need not wait for the
+        disk, only what is told of it must. Null when there is nothing of the kind."""
+        match command:
+            case RunCell() | RunAll() | RunStale():
+                return partial(self._execution.ask_ahead, *self._asked(command), run_id)
+            case _:
+                return None
+
+    def _asked(self, command: RunCell | RunAll | RunStale) -> tuple[tuple[str, ...], RunMode]:
+        match command:
+            case RunCell(cell_id=cell_id):
+                return (cell_id,), "reactive"
+            case RunAll():
+                return (), "all"
+            case RunStale():
+                return self._execution.stale_cells()
+
     def perform(self, command: Effectful, applied: Applied, pending: Pending, run_id: str) -> None:
         """Raises TailraceError; `run_id` is that of a run that begins here, else empty."""
         execution = self._execution
@@ -60,13 +81,8 @@ class Effects:
         cleared = bool(applied.result and applied.result.get("cleared"))
         execution.take(applied.events, pending, cleared=cleared)
         match command:
-            case RunCell(cell_id=cell_id):
-                execution.run(pending, (cell_id,), "reactive", run_id)
-            case RunAll():
-                execution.run(pending, (), "all", run_id)
-            case RunStale():
-                cells, mode = execution.stale_cells()
-                execution.run(pending, cells, mode, run_id)
+            case RunCell() | RunAll() | RunStale():
+                execution.run(pending, *self._asked(command), run_id)
             case Interrupt(run_id=target):
                 execution.interrupt(target)
             case RestartKernel():

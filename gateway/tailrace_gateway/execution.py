@@ -5,7 +5,9 @@ notebook's inbox.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -25,6 +27,16 @@ IDLE_GRACE = 1.0  # seconds between a reply and the `idle` on IOPub that may com
 QUERY_SECONDS = 10.0
 
 
+@dataclass(slots=True)
+class _Ahead:
+    """A run that was asked for while its command was being made durable."""
+
+    talk: Conversation
+    msg_id: str
+    run_id: str
+    pending: Pending | None = None
+
+
 class Execution:
     def __init__(
         self,
@@ -40,6 +52,7 @@ class Execution:
         self._pendings = pendings
         self._life = life
         self._loop = asyncio.get_running_loop()
+        self._ahead: _Ahead | None = None
 
     def restart(self, pending: Pending, command: RestartKernel, run_id: str) -> None:
         """A new kernel with the same cells and connections; `rerun` runs all cells in it."""
@@ -94,11 +107,35 @@ class Execution:
     def _execute(
         self, talk: Conversation, pending: Pending, cell_ids: tuple[str, ...], mode: RunMode, run_id: str
     ) -> None:
-        content = ExecuteCellsRequest(cell_ids=cell_ids, mode=mode, wait=False, run_id=run_id, allow_stdin=True)
-        failed = partial(self._pendings.fail, pending)
-        msg_id = talk.ask("execute_cells", content, ignore, failed, pending=pending)
+        ahead, self._ahead = self._ahead, None
+        if ahead is None or ahead.talk is not talk or ahead.run_id != run_id:
+            ahead = self._ask_run(talk, cell_ids, mode, run_id)
+        ahead.pending = pending
+        self._pendings.note_cause(ahead.msg_id, pending.cause)
         self._life.runs.ask(run_id, self._probable(cell_ids, mode))
-        self._life.reception.expect_run(msg_id, run_id, self._later)
+        self._life.reception.expect_run(ahead.msg_id, run_id, self._later)
+
+    def _ask_run(self, talk: Conversation, cell_ids: tuple[str, ...], mode: RunMode, run_id: str) -> _Ahead:
+        def failed(error: TailraceError) -> None:
+            if ahead.pending is not None:
+                self._pendings.fail(ahead.pending, error)
+
+        content = ExecuteCellsRequest(cell_ids=cell_ids, mode=mode, wait=False, run_id=run_id, allow_stdin=True)
+        ahead = _Ahead(talk, talk.ask("execute_cells", content, ignore, failed), run_id)
+        return ahead
+
+    def ask_ahead(self, cell_ids: tuple[str, ...], mode: RunMode, run_id: str) -> None:
+        """Ask a kernel that is ready for this run now; `run` goes on with it. What comes of it waits in the inbox."""
+        talk = self._life.talk
+        if self._life.phase == "ready" and talk is not None:
+            with contextlib.suppress(TailraceError):  # `run` asks again, and its command fails
+                self._ahead = self._ask_run(talk, cell_ids, mode, run_id)
+
+    def take_back(self) -> None:
+        """The command that was asked for ahead is refused: its run, which nobody asked for, is stopped."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.talk.ask("interrupt", {"run_id": ahead.run_id}, ignore, note)
 
     def _probable(self, cell_ids: tuple[str, ...], mode: RunMode) -> tuple[str, ...]:
         """The cells this run begins with, as far as the gateway can tell."""

@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,15 +29,19 @@ RENEWAL_BYTES = 8 * 2**20  # of records in one segment
 RENEWAL_RECORDS = 5_000
 DAMAGED = ".damaged"  # suffix of segments set aside because nothing of them can be read
 
+WhenWritten = Callable[[], None]
+"""Called on the event loop once a record is the system's: it survives the gateway's death, and not yet a power cut."""
 _SEGMENT = re.compile(r"journal-(\d{8})\.log")
 
 
 class RecordLog(Protocol):
     """The port. `append` may be called concurrently; records become durable in the order of the calls."""
 
-    async def append(self, record: Record | Saved) -> None:
-        """Returns when the record is durable. Raises TailraceError read_only or disk_full; then every later
-        append fails too, until `renew` succeeds."""
+    async def append(self, record: Record | Saved, written: WhenWritten | None = None) -> None:
+        """Returns when the record is durable; `written` is called before that.
+
+        Raises TailraceError read_only or disk_full; then every later append fails too, until `renew` succeeds.
+        """
 
     async def renew(self, image: Image) -> None:
         """Start a new segment from this image, which holds all that was appended: compaction, and the way back after
@@ -64,8 +68,9 @@ class Recovered:
 class MemoryJournal:
     """Keeps nothing: for a run that ends with its process."""
 
-    async def append(self, record: Record | Saved) -> None:
-        pass
+    async def append(self, record: Record | Saved, written: WhenWritten | None = None) -> None:
+        if written is not None:
+            written()
 
     async def renew(self, image: Image) -> None:
         pass
@@ -99,15 +104,15 @@ class FileJournal:
         self._number = 0
         self._chain = NO_CHAIN
         self._failure: TailraceError | None = None
-        self._waiting: list[tuple[Record | Saved, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Record | Saved, asyncio.Future[None], WhenWritten | None]] = []
         self._writer: asyncio.Task[None] | None = None
 
-    async def append(self, record: Record | Saved) -> None:
+    async def append(self, record: Record | Saved, written: WhenWritten | None = None) -> None:
         """See RecordLog. Everything that waits while one sync runs shares the next one."""
         if self._failure is not None:
             raise self._failure
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((record, durable))
+        self._waiting.append((record, durable, written))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_waiting())
         await durable
@@ -179,10 +184,12 @@ class FileJournal:
             batch, self._waiting = self._waiting, []
             try:
                 if self._failure is None:
-                    await self._write([record for record, _ in batch])
+                    await self._write(
+                        [record for record, _, _ in batch], [written for _, _, written in batch if written is not None]
+                    )
             except OSError as error:
                 self._failure = _refusal(error)
-            for _, durable in batch:
+            for _, durable, _ in batch:
                 if durable.done():
                     continue  # whoever waited has gone
                 if self._failure is None:
@@ -190,18 +197,25 @@ class FileJournal:
                 else:
                     durable.set_exception(self._failure)
 
-    async def _write(self, records: Sequence[Entry]) -> None:
+    async def _write(self, records: Sequence[Entry], written: Sequence[WhenWritten]) -> None:
         segment = self._segment
         if segment is None:
             raise OSError(errno.EBADF, "the journal has no segment yet")
         raw, chain = encode(records, segment.chain)
-        await asyncio.to_thread(self._append, segment.file, raw)
+        loop = asyncio.get_running_loop()
+
+        def tell() -> None:
+            for told in written:
+                loop.call_soon_threadsafe(told)
+
+        await asyncio.to_thread(self._append, segment.file, raw, tell)
         segment.chain = self._chain = chain
         segment.size += len(raw)
         segment.records += len(records)
 
-    def _append(self, file: int, raw: bytes) -> None:
+    def _append(self, file: int, raw: bytes, written: WhenWritten) -> None:
         self._disk.write(file, raw)
+        written()
         self._disk.sync(file)
 
     def _new_segment(self, image: Image) -> Segment:

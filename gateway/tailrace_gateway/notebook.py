@@ -28,6 +28,7 @@ from tailrace_gateway.exporting import export
 from tailrace_gateway.fold import fold
 from tailrace_gateway.history import OUTSIDE
 from tailrace_gateway.inbox import Inbox, Submitted, Work
+from tailrace_gateway.journal import WhenWritten
 from tailrace_gateway.kernel_life import KernelLife
 from tailrace_gateway.kernel_port import KernelFactory
 from tailrace_gateway.metrics import Metrics
@@ -296,7 +297,12 @@ class Notebook:
         outcome = step(self._state, command, client.id, run_id=run_id)
         if isinstance(outcome, Refused):
             raise TailraceError(outcome.code, outcome.message, details=outcome.details)
-        applied = await self._make_durable(outcome)
+        ahead = None if outcome.events else self._effects.ahead(command, run_id or "")
+        try:
+            applied = await self._make_durable(outcome, ahead)
+        except TailraceError:
+            self._execution.take_back()
+            raise
         self._perform(command, applied, self._announce(client, command, applied), run_id or "")
 
     def _announce(self, client: Client, command: Effectful, applied: Applied) -> Pending:
@@ -353,12 +359,12 @@ class Notebook:
         if failure is not None:
             self._durability.failed(failure)
 
-    async def _make_durable(self, outcome: Applied) -> Applied:
+    async def _make_durable(self, outcome: Applied, written: WhenWritten | None = None) -> Applied:
         """The ack names the last document event, which follows `command:executing`. Raises read_only, disk_full."""
         await self._durability.ready()
         seq = self._stream.seq + (1 + len(outcome.events) if outcome.events else 0)
         applied = dataclasses.replace(outcome, record=replace(outcome.record, seq=seq))
-        await self._durability.append(applied.record)
+        await self._durability.append(applied.record, written)
         self._commit(applied)
         return applied
 

@@ -20,7 +20,7 @@ import pytest
 from tailrace_gateway.disk import Disk, replace_file
 from tailrace_gateway.document import Applied, commit, step
 from tailrace_gateway.frames import DIGEST, NO_CHAIN, Readable, header
-from tailrace_gateway.journal import FileJournal, Segment
+from tailrace_gateway.journal import FileJournal, Segment, WhenWritten
 from tailrace_gateway.notebook_file import Contents
 from tailrace_gateway.opening import open_notebook, remember_save
 from tailrace_gateway.percent import PercentText, read_percent, rewrite_percent
@@ -219,8 +219,8 @@ class AcknowledgesEarly(FileJournal):
         super().__init__(folder, lock, disk)
         self._under_way: set[asyncio.Task[None]] = set()
 
-    async def append(self, record: Record | Saved) -> None:
-        self._under_way.add(asyncio.create_task(super().append(record)))
+    async def append(self, record: Record | Saved, written: WhenWritten | None = None) -> None:
+        self._under_way.add(asyncio.create_task(super().append(record, written)))
 
 
 class BelievesAnything(FileJournal):
@@ -242,8 +242,9 @@ class BelievesAnything(FileJournal):
 class SyncsAgain(FileJournal):
     """Asks the same file once more after a sync failed, and believes what it says then."""
 
-    def _append(self, file: int, raw: bytes) -> None:
+    def _append(self, file: int, raw: bytes, written: WhenWritten) -> None:
         self._disk.write(file, raw)
+        written()
         with suppress(OSError):
             self._disk.sync(file)
             return

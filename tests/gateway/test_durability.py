@@ -5,16 +5,18 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tailrace_gateway.blobs import Blobs
 from tailrace_gateway.clients import Client as Member
-from tailrace_gateway.journal import MemoryJournal
+from tailrace_gateway.journal import MemoryJournal, WhenWritten
 from tailrace_gateway.notebook import Notebook
 from tailrace_gateway.notebook_file import NotebookFile
 from tailrace_gateway.output_store import OutputStore
 from tailrace_gateway.records import Image, Record, Saved
 from tailrace_gateway.saving import Kept
 from tailrace_gateway.state import open_state
-from tailrace_protocol.commands import Attach, CellUpdate
+from tailrace_protocol.commands import Attach, CellUpdate, RunCell
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.objects import NotebookInfo, Settings
 from tests.gateway.fakes import FakeKernels
@@ -27,7 +29,7 @@ class FullDisk(MemoryJournal):
     def __init__(self, room: int) -> None:
         self.room = room
 
-    async def append(self, record: Record | Saved) -> None:
+    async def append(self, record: Record | Saved, written: WhenWritten | None = None) -> None:
         if self.room == 0:
             raise TailraceError(ErrorCode.DISK_FULL, "Changes cannot be made durable: the disk is full.")
         self.room -= 1
@@ -44,12 +46,26 @@ class CountingJournal(MemoryJournal):
         self.records: list[Record | Saved] = []
         self.waiting = self.most = 0
 
-    async def append(self, record: Record | Saved) -> None:
+    async def append(self, record: Record | Saved, written: WhenWritten | None = None) -> None:
         self.records.append(record)
         self.waiting += 1
         self.most = max(self.most, self.waiting)
         await asyncio.sleep(0)
         self.waiting -= 1
+
+
+class SlowDisk(MemoryJournal):
+    """What is written becomes durable when `outcome` says so, or does not."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def append(self, record: Record | Saved, written: WhenWritten | None = None) -> None:
+        if written is not None:
+            written()
+        self.asked.set()
+        await asyncio.shield(self.outcome)
 
 
 class Wire:
@@ -140,3 +156,58 @@ async def test_edits_of_different_cells_that_wait_together_share_a_sync(tmp_path
     assert [cell.code for cell in state.stored()] == ["new"] * 20
     await notebook.close(1012, "")
     await writer
+
+
+@pytest.mark.parametrize("refused", [None, TailraceError(ErrorCode.DISK_FULL, "No room.")])
+def test_a_run_begins_while_its_command_becomes_durable_and_nobody_is_told_before(
+    tmp_path: Path, refused: TailraceError | None
+) -> None:
+    @story
+    async def whole() -> None:
+        path = tmp_path / "n.py"
+        path.write_text(TWO_CELLS)
+        file, journal, kernels = NotebookFile(path), SlowDisk(), FakeKernels()
+        state = open_state(NotebookInfo(id="n", path="n.py", name="n", settings=Settings()), file.read().cells)
+        kept = Kept(state=state, journal=journal, file=file, store=OutputStore(tmp_path / "store"))
+        notebook = Notebook(kept, lambda hear: kernels(None, hear), Blobs("n", tmp_path / "blobs"))  # type: ignore[arg-type]
+        wire = Wire()
+        member = Member("c", wire, "json", notebook.current, name="", role="editor")
+        writer = asyncio.create_task(member.write())
+        notebook.attach(member, Attach(id="0"))
+        await wire.until(lambda frame: frame["type"] == "kernel_status" and frame["state"] == "idle")
+        journal.asked.clear()
+        notebook.submit(member, RunCell(id="run", cell_id="a1", code="x = 6"))
+        await journal.asked.wait()
+        assert kernels.last.requests("execute_cells") == [], "the control: an edit is durable before the kernel has it"
+        journal.outcome.set_result(None)
+        await wire.until(lambda frame: frame["type"] == "command:executed" and frame["id"] == "run")
+        assert kernels.last.codes["a1"] == "x = 6"
+
+        journal.asked.clear()
+        journal.outcome = asyncio.get_running_loop().create_future()
+        seq = notebook.seq
+        notebook.submit(member, RunCell(id="again", cell_id="a1"))
+        await journal.asked.wait()
+        run_id = kernels.last.requests("execute_cells")[-1]["run_id"]
+        assert len(kernels.last.requests("execute_cells")) == 2
+        assert notebook.seq == seq, "nothing is told before it is durable"
+        if refused is None:
+            journal.outcome.set_result(None)
+            await wire.until(lambda frame: frame["type"] == "command:executed" and frame["id"] == "again")
+            ack = next(frame for frame in wire.frames if frame["type"] == "ack" and frame["id"] == "again")
+            assert ack["result"]["runId"] == run_id
+            caused = [f["type"] for f in wire.frames if f.get("cause", {}).get("id") == "again"]
+            assert caused[:2] == ["command:executing", "run_started"]
+            assert len(kernels.last.requests("execute_cells")) == 2
+            assert kernels.last.requests("interrupt") == []
+        else:
+            journal.outcome.set_exception(refused)
+            answer = await wire.until(lambda frame: frame.get("id") == "again")
+            assert (answer["type"], answer["code"]) == ("error", "disk_full")
+            assert kernels.last.requests("interrupt") == [{"run_id": run_id}]
+        journal.outcome = asyncio.get_running_loop().create_future()
+        journal.outcome.set_result(None)
+        await notebook.close(1012, "")
+        await writer
+
+    whole()

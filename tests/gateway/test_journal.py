@@ -96,9 +96,9 @@ class CountingJournal(FileJournal):
 
     writes = 0
 
-    async def _write(self, records: Any) -> None:
+    async def _write(self, records: Any, written: Any) -> None:
         self.writes += 1
-        await super()._write(records)
+        await super()._write(records, written)
 
 
 def test_appends_that_wait_share_a_sync(tmp_path: Path) -> None:
