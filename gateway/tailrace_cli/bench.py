@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 BENCHMARKS = {
     "graph": "edits, re-runs and plans in growing notebooks (K2, K3)",
     "kernel": "cascades, answers while busy, prints, start and round trips (K1, K4, K5, K6, K7)",
-    "gateway": "durable edits without sockets (G4)",
+    "gateway": "round trips, fan-out, durable edits, a stalled client (G1, G2, G3, G4, P10)",
     "page": "the page in Chromium: first editor, keys, floods, cascades (W1)",
     "sql": "SQL cells on DuckDB and PostgreSQL beside their bare drivers (S1)",
 }
