@@ -80,6 +80,9 @@ class Client:
         self._seen = 0  # seq the stream has reached for this client
         self._told = 0  # seq this client knows it has
         self._closing: tuple[int, str] | None = None
+        self._sending = 0.0  # since when the socket has not taken a frame, on the loop's clock; 0: it has taken all
+        self._stalled = False
+        self._timer: asyncio.TimerHandle
 
     @property
     def is_closed(self) -> bool:
@@ -143,18 +146,36 @@ class Client:
 
     async def write(self) -> None:
         """Write until the socket is gone or `close` was called."""
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None
+        self._timer = loop.call_later(self._stall, self._watch, loop, task)
         try:
             await self._write()
             code, reason = self._closing or (1000, "")
-        except TimeoutError:
+        except asyncio.CancelledError:
+            if not self._stalled:
+                raise
+            task.uncancel()
             code, reason = TOO_SLOW, "too slow: reconnect"
             log.info("client %s took nothing for %s s and is cut", self.id, self._stall)
         except ConnectionError:
             code, reason = 1000, ""
+        finally:
+            self._timer.cancel()
         self._closing = (code, reason)
         self._queue.clear()
         self._bytes = 0
         await self._transport.close(code, reason)
+
+    def _watch(self, loop: asyncio.AbstractEventLoop, task: "asyncio.Task[None]") -> None:
+        """One timer for each client, not for each frame: that would take longer than sending it."""
+        now = loop.time()
+        since = self._sending or now
+        if now - since < self._stall:
+            self._timer = loop.call_at(since + self._stall, self._watch, loop, task)
+        else:
+            self._stalled = True
+            task.cancel()
 
     async def _write(self) -> None:
         while True:
@@ -206,8 +227,9 @@ class Client:
             await self._send(ENCODERS[self._encoding](Position(seq=self._seen)))
 
     async def _send(self, frame: bytes) -> None:
-        async with asyncio.timeout(self._stall):
-            await self._transport.send(frame)
+        self._sending = asyncio.get_running_loop().time()
+        await self._transport.send(frame)
+        self._sending = 0.0
 
 
 def join(frames: Sequence[bytes], encoding: Encoding) -> bytes:
