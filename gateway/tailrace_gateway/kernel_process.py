@@ -116,7 +116,7 @@ class LocalKernel:
         self._replay.hold()
         link = self._open(KernelLink(manager.get_connection_info(), self._replay.deliver, place.identity))
         try:
-            reply = await self._attach(link, {"lifeline": lifeline})
+            reply = await self._attach(link, {"lifeline": lifeline, "outlive": self._outlive})
             same = reply.epoch == epoch
             if not same:
                 self._hear(Missed())

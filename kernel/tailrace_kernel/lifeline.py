@@ -4,8 +4,9 @@ Environment: `TAILRACE_LIFELINE_FD` is the number of an inherited descriptor, th
 end the parent keeps open. When the pipe reaches its end (the parent is gone) a grace period starts:
 `TAILRACE_GRACE_SECONDS`, default 60. A client that adopts the kernel within it gives it the next lifeline with
 `attach_request.lifeline`, the path of a Unix socket it listens on: the kernel connects, and the end of that connection
-starts the next grace period. If nobody does, the kernel ends its children and itself. An `attach_request` without a
-lifeline adopts nothing: it may be the last word of the very parent that is gone, read when the kernel had started.
+starts the next grace period, unless `attach_request.outlive` said that the kernel is to live on. If nobody adopts it,
+the kernel ends its children and itself. An `attach_request` without a lifeline adopts nothing: it may be the last word
+of the very parent that is gone, read when the kernel had started.
 With a lifeline the stock parent poller (JPY_PARENT_PID, which ends a kernel one second after its parent) is off.
 
 Knows descriptors and a clock; must not know sockets or cells.
@@ -31,6 +32,7 @@ class Lifeline:
         self._end = end
         self._adopted = threading.Event()
         self._lines = 0  # watched and not yet ended
+        self._outlives = False  # the last client that adopted the kernel wants it to live on
         self._lock = threading.Lock()
 
     def watch(self, fd: int) -> None:
@@ -38,12 +40,16 @@ class Lifeline:
             self._lines += 1
         threading.Thread(target=self._watch, args=(fd,), name="Lifeline", daemon=True).start()
 
-    def adopt(self, path: str) -> None:
-        """A client attached that listens on this socket. Raises OSError when nobody answers there."""
+    def adopt(self, path: str, *, outlive: bool = False) -> None:
+        """A client attached that listens on this socket; its end ends nothing if the kernel is to `outlive` it.
+
+        Raises OSError when nobody answers there.
+        """
         with socket.socket(socket.AF_UNIX) as line:
             line.settimeout(CONNECT_TIMEOUT)
             line.connect(path)
             line.settimeout(None)
+            self._outlives = outlive
             self.watch(line.detach())
         self._adopted.set()
 
@@ -54,7 +60,8 @@ class Lifeline:
                 pass
         with self._lock:
             self._lines -= 1
-            if self._lines:  # a client adopted the kernel before the end of its former line was noticed
+            # A client adopted the kernel before the end of its former line was noticed, or wants it to live on.
+            if self._lines or self._outlives:
                 return
             self._adopted.clear()
         if not self._adopted.wait(self._grace):

@@ -105,7 +105,7 @@ class Requests:
         self._outbox.attached = True
         os.environ.setdefault(*PLOTLY_RENDERER)
         if self._lifeline is not None and request.lifeline is not None:
-            self._hold_lifeline(self._lifeline, request.lifeline)
+            self._hold_lifeline(self._lifeline, request.lifeline, outlive=request.outlive)
         return wire.AttachReply(
             kernel_id=self._kernel_id,
             epoch=self._ring.epoch,
@@ -114,9 +114,9 @@ class Requests:
             input=self._waiting(),
         )
 
-    def _hold_lifeline(self, lifeline: Lifeline, path: str) -> None:
+    def _hold_lifeline(self, lifeline: Lifeline, path: str, *, outlive: bool) -> None:
         try:
-            lifeline.adopt(path)
+            lifeline.adopt(path, outlive=outlive)
         except OSError as error:
             message = f"Nobody answers on the lifeline {path!r}: {error.strerror}. Listen there before attaching."
             raise TailraceError(ErrorCode.BAD_FIELD, message, details={"field": "lifeline"}) from None

@@ -54,11 +54,15 @@ class GraphDelta(Content, frozen=True, kw_only=True):
 
 
 class AttachRequest(Content, frozen=True, kw_only=True):
-    """`lifeline`: path of a Unix socket on which the client listens; while that connection lives the kernel does."""
+    """`lifeline`: path of a Unix socket on which the client listens; while that connection lives the kernel does.
+
+    `outlive`: and after it as well, until it is stopped or adopted by a client that does not say so.
+    """
 
     client: str
     batch: bool = False
     lifeline: str | None = None
+    outlive: bool = False
 
 
 class RegisterCellRequest(Content, frozen=True, kw_only=True):

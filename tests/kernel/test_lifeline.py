@@ -41,6 +41,22 @@ def test_a_client_adopts_the_kernel_with_a_lifeline_of_its_own(tmp_path: Path) -
         assert ended.wait(10)
 
 
+def test_a_kernel_lives_on_without_a_client_that_wants_it_to_and_not_without_the_next(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    ended = threading.Event()
+    lifeline = Lifeline(0.05, ended.set)
+    lifeline.watch(reading)
+    for outlive in (True, False):
+        path = str(tmp_path / f"line-{outlive}")
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(path)
+            listening.listen()
+            lifeline.adopt(path, outlive=outlive)
+            if outlive:
+                os.close(writing)
+        assert ended.wait(0.5 if outlive else 10) is not outlive
+
+
 def test_a_lifeline_that_does_not_answer_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"."):
         Lifeline(1, lambda: None).adopt(str(tmp_path / "nobody"))
