@@ -23,7 +23,7 @@ import zmq
 from tailrace_cli.probe_client import ConnectionFile, ProbeClient
 from tailrace_cli.refusal import RefusedError
 from tailrace_gateway.config import default_runtime_dir
-from tailrace_gateway.kernel_process import private_directory
+from tailrace_gateway.kernel_directory import private_directory
 from tailrace_gateway.provisioner import PRIVATE
 from tailrace_kernel.app import is_loopback
 from tailrace_protocol.errors import TailraceError

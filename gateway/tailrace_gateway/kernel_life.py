@@ -12,6 +12,7 @@ from typing import Any, Literal, assert_never
 
 from tailrace_gateway.conversation import Conversation, Post, Reply, fields
 from tailrace_gateway.databases import Databases
+from tailrace_gateway.kept_session import KeptKernel
 from tailrace_gateway.kernel_ending import ending
 from tailrace_gateway.kernel_events import Keep, graph_of
 from tailrace_gateway.kernel_losses import Losses
@@ -28,7 +29,6 @@ from tailrace_gateway.kernel_port import (
     Silent,
 )
 from tailrace_gateway.kernel_start import bring_up, go_on
-from tailrace_gateway.output_store import KeptKernel
 from tailrace_gateway.pending import Pending, PendingTable
 from tailrace_gateway.reception import Reception
 from tailrace_gateway.registration import OWNER, Registration

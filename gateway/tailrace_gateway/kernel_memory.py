@@ -7,9 +7,9 @@ numbers and sizes, no files and no sockets.
 from collections.abc import Callable, Iterable
 
 from tailrace_gateway.jupyter_wire import Message
+from tailrace_gateway.kept_session import KeptKernel
 from tailrace_gateway.kernel_port import Place
 from tailrace_gateway.kernel_replay import last_seq
-from tailrace_gateway.output_store import KeptKernel
 from tailrace_gateway.runs import Runs
 from tailrace_gateway.state import NotebookState
 from tailrace_protocol.limits import RING_BYTES, RING_EVENTS

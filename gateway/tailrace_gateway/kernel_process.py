@@ -2,13 +2,10 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,7 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 
-from tailrace_gateway.config import SOCKET_PATH_LIMIT
+from tailrace_gateway.kernel_directory import Owner, is_kernel, private_directory, write_owner
 from tailrace_gateway.kernel_ending import last_words
 from tailrace_gateway.kernel_link import KernelLink
 from tailrace_gateway.kernel_port import Asked, Channel, Exited, Hear, Missed, Place, Told
@@ -32,7 +29,6 @@ CONNECT_SECONDS = 10.0  # from the first answer until every channel is connected
 TAIL = 4_000  # characters of the process's own output kept for an error
 KERNEL = "tailrace"
 LIFELINE = "l"  # socket beside the connection file, for a kernel that is adopted
-OWNER = "owner.json"  # beside the connection file
 
 
 class OwnSpec(KernelSpecManager):
@@ -239,57 +235,3 @@ def offspring(pid: int | None) -> list[psutil.Process]:
         return psutil.Process(pid).children(recursive=True) if pid is not None else []
     except psutil.Error:
         return []
-
-
-def is_at(place: Place) -> bool:
-    """Whether the kernel of this place is alive."""
-    return is_kernel(place.pid, Path(place.directory))
-
-
-def is_kernel(pid: int, directory: Path) -> bool:
-    """Whether this process is alive and the kernel of this directory."""
-    try:
-        process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and str(directory / "connection.json") in process.cmdline()
-    except psutil.Error:
-        return False
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Whose a kernel's directory is: written beside its connection file, so that a later gateway finds it."""
-
-    notebook_id: str
-    pid: int
-
-
-def write_owner(directory: Path, owner: Owner) -> None:
-    (directory / OWNER).write_text(json.dumps([owner.notebook_id, owner.pid]))
-
-
-def living_kernels(base: Path) -> list[str]:
-    """Ids of the notebooks whose kernels run; what kernels that have ended left is removed. Blocks."""
-    found = []
-    for record in base.glob(f"k*/{OWNER}"):
-        with contextlib.suppress(OSError, ValueError, TypeError):  # half-written, or not ours
-            notebook_id, pid = json.loads(record.read_text())
-            if is_kernel(int(pid), record.parent):
-                found.append(str(notebook_id))
-            else:
-                shutil.rmtree(record.parent, ignore_errors=True)
-    return found
-
-
-def private_directory(base: Path) -> Path:
-    """A new directory that only its owner can enter, short enough for socket paths. Raises TailraceError internal."""
-    base.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = base.stat()
-    if status.st_uid != os.getuid() or status.st_mode & 0o077:
-        message = f"The runtime directory {base} must belong to you alone: chmod 700 it, or set XDG_RUNTIME_DIR."
-        raise TailraceError(ErrorCode.INTERNAL, message)
-    made = Path(tempfile.mkdtemp(prefix="k", dir=base))  # 0700
-    if len(os.fsencode(made)) + len("/s-5") > SOCKET_PATH_LIMIT:
-        made.rmdir()
-        message = f"The runtime directory {base} has too long a name for sockets: set XDG_RUNTIME_DIR to a short one."
-        raise TailraceError(ErrorCode.INTERNAL, message)
-    return made

@@ -5,8 +5,8 @@ import logging
 from collections.abc import Iterable
 
 from tailrace_gateway.answers import Answers
+from tailrace_gateway.kept_session import KeptKernel
 from tailrace_gateway.kernel_port import KernelPort
-from tailrace_gateway.output_store import KeptKernel
 from tailrace_gateway.pending import PendingTable
 from tailrace_protocol.errors import ErrorCode, TailraceError
 from tailrace_protocol.events import Cause, RunStarted

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from tailrace_gateway.blobs import Blobs
 from tailrace_gateway.config import Config
 from tailrace_gateway.journal import open_journal
+from tailrace_gateway.kernel_directory import is_at, living_kernels
 from tailrace_gateway.kernel_port import Hear, KernelPort
-from tailrace_gateway.kernel_process import LocalKernel, is_at, living_kernels
+from tailrace_gateway.kernel_process import LocalKernel
 from tailrace_gateway.library import Found, Library
 from tailrace_gateway.metrics import Metrics
 from tailrace_gateway.moved import adopt, remember_place

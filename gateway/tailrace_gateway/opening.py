@@ -13,8 +13,8 @@ from tailrace_gateway.cell_merge import merge_cells
 from tailrace_gateway.document import Applied, commit, replace_cells, replay
 from tailrace_gateway.history import OUTSIDE
 from tailrace_gateway.journal import Recovered
+from tailrace_gateway.kept_session import KeptOutputs
 from tailrace_gateway.notebook_file import Contents
-from tailrace_gateway.output_store import KeptOutputs
 from tailrace_gateway.records import Image, Record, Saved, StoredCell
 from tailrace_gateway.state import NotebookState, from_image, open_state
 from tailrace_protocol import code_hash

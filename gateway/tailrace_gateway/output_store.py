@@ -1,9 +1,7 @@
-"""Outputs of a notebook whose file has no place for them, and where its kernel is, kept beside its journal.
+"""One file of a notebook beside its journal, for what is kept of a session. Knows the file, not what it means.
 
-They are written with the notebook file, when the cells have been quiet for a moment, and while a run is under way
-before the kernel forgets what it published. So a gateway that was killed loses nothing of a kernel that lives: the next
-one reads what is kept here and asks the kernel for all that came after `KeptKernel.seq`. With the kernel goes what
-came since the last time. Knows one file per notebook; must not know what an output shows.
+It is written with the notebook file, when the cells have been quiet for a moment, and while a run is under way before
+the kernel forgets what it published.
 """
 
 from pathlib import Path
@@ -11,43 +9,8 @@ from pathlib import Path
 import msgspec
 
 from tailrace_gateway.disk import replace_file
-from tailrace_gateway.kernel_port import Place
-from tailrace_gateway.runs import KeptRun
+from tailrace_gateway.kept_session import KeptSession
 from tailrace_gateway.state_directory import private_folder
-from tailrace_protocol.objects import Cell, CellError, Connection, Output, Reason, Status
-
-
-class KeptOutputs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a cell showed. `code_hash` says of which code: outputs of other code are still shown, as stale."""
-
-    code_hash: str
-    outputs: tuple[Output, ...]
-    status: Status
-    reason: Reason | None = None
-    error: CellError | None = None
-    seconds: float | None = None
-    execution_count: int | None = None
-    omitted_bytes: int | None = None
-
-
-class KeptKernel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A kernel that may outlive its gateway. The outputs kept beside it are those after its message `seq`."""
-
-    place: Place
-    epoch: str
-    seq: int
-    runs: tuple[KeptRun, ...] = ()  # under way
-    known: tuple[str, ...] = ()  # runs that it was asked for
-    lifted: tuple[str, ...] = ()  # cells whose outside effects a person allowed
-
-
-class KeptSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`outputs` by cell id; `connections` as they were shown: redacted."""
-
-    outputs: dict[str, KeptOutputs] = {}
-    connections: tuple[Connection, ...] = ()
-    kernel: KeptKernel | None = None
-
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(type=KeptSession)
@@ -71,19 +34,3 @@ class OutputStore:
             return _decoder.decode(self._path.read_bytes())
         except (OSError, msgspec.MsgspecError):
             return KeptSession()
-
-
-def kept_of(cell: Cell, code_hash: str) -> KeptOutputs | None:
-    """What to keep of a cell; null when it shows nothing and never ran."""
-    if not cell.outputs and cell.error is None and cell.status == "idle":
-        return None
-    return KeptOutputs(
-        code_hash=code_hash,
-        outputs=cell.outputs,
-        status=cell.status,
-        reason=cell.reason,
-        error=cell.error,
-        seconds=cell.seconds,
-        execution_count=cell.execution_count,
-        omitted_bytes=cell.omitted_bytes,
-    )

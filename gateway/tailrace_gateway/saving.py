@@ -15,8 +15,9 @@ from typing import Any
 from tailrace_gateway.conversation import Post
 from tailrace_gateway.ipynb_outputs import Blob
 from tailrace_gateway.journal import RecordLog
+from tailrace_gateway.kept_session import KeptKernel, KeptOutputs, KeptSession, kept_of
 from tailrace_gateway.notebook_file import ChangedOnDisk, NotebookFile, Written
-from tailrace_gateway.output_store import KeptKernel, KeptOutputs, KeptSession, OutputStore, kept_of
+from tailrace_gateway.output_store import OutputStore
 from tailrace_gateway.records import StoredCell
 from tailrace_gateway.state import NotebookState
 from tailrace_protocol import code_hash

@@ -11,10 +11,11 @@ from tailrace_gateway.cell_merge import merge_cells, recognised
 from tailrace_gateway.document import Applied, Refused, commit, step
 from tailrace_gateway.history import OUTSIDE
 from tailrace_gateway.journal import Recovered
+from tailrace_gateway.kept_session import KeptOutputs, KeptSession, kept_of
 from tailrace_gateway.merge import merge
 from tailrace_gateway.notebook_file import Contents
 from tailrace_gateway.opening import Opened, is_saved, open_notebook, remember_save, take_outside_edit
-from tailrace_gateway.output_store import KeptOutputs, KeptSession, OutputStore, kept_of
+from tailrace_gateway.output_store import OutputStore
 from tailrace_gateway.records import Image, Record, Saved, StoredCell
 from tailrace_gateway.state import NotebookState, image
 from tailrace_protocol import code_hash

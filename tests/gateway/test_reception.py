@@ -28,7 +28,10 @@ REPLY = decode_content(
                 **({"reason": {"code": "requested", "request": run_id}} if run_id else {}),
             }
             for cell_id, status, run_id in (
-                ("done", "success", None), ("stopped", "interrupted", None), ("now", "running", "new"), ("old", "idle", None)
+                ("done", "success", None),
+                ("stopped", "interrupted", None),
+                ("now", "running", "new"),
+                ("old", "idle", None),
             )
         },
         "edges": [], "cycles": [], "order": [*CELLS],
