@@ -221,19 +221,16 @@ def from_batches(
 
 
 def must_be_finite(column: Any) -> None:
-    """DuckDB's infinite dates come as the last and first numbers of their type, 24:00 as a day's microseconds.
+    """DuckDB's infinite dates come as the last and first numbers of their type.
 
     Raises OverflowError, with the value as its database writes it: a year 294247 would pass for a date.
     """
     kind = column.type
-    if pa.types.is_timestamp(kind) or pa.types.is_date32(kind):
-        integer = pa.int64() if pa.types.is_timestamp(kind) else pa.int32()
-        last = 2 ** (integer.bit_width - 1) - 1
-        found = {last: "infinity", -last: "-infinity"}
-    elif kind == pa.time64("us"):
-        integer, found = pa.int64(), {_DAY: "24:00:00"}
-    else:
+    if not (pa.types.is_timestamp(kind) or pa.types.is_date32(kind)):
         return
+    integer = pa.int64() if pa.types.is_timestamp(kind) else pa.int32()
+    last = 2 ** (integer.bit_width - 1) - 1
+    found = {last: "infinity", -last: "-infinity"}
     ends = arrow.compute.min_max(column.view(integer))
     for end in (ends["min"].as_py(), ends["max"].as_py()):
         if end in found:
