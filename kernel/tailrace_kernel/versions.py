@@ -135,7 +135,10 @@ class Namespace:
         plain = prepared is UNPREPARED and not execute.cutoff
         seen = UNSEEN if plain else self._see(execute, outcome, prepared, garbage)
         if (execute.touches or self._drained) and self.rules.sharing:
-            seen = seen._replace(shared=seen.shared | self._held_by_others(execute))
+            held = self._held_by_others(execute)
+            if outcome != "success":  # it may not have come to bind the name: what that shows is another cell's
+                held = frozenset(version for version in held if version[0] not in execute.touches)
+            seen = seen._replace(shared=seen.shared | held)
         self._drained = NO_OBJECTS
         del prepared  # what it holds would look as if somebody kept an original
         if outcome != "success" and self.rules.failure_removes:

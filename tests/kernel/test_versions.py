@@ -411,3 +411,10 @@ def test_a_name_bound_and_deleted_in_the_run_that_changes_what_it_shared_stays_d
     assert "z" not in nb.user
     nb.run("c")
     assert "z" not in nb.user
+
+
+def test_a_cell_that_failed_before_it_bound_a_name_has_changed_nothing_under_it() -> None:
+    nb = notebook("w = []", "k = 1", "w = nowhere(k)\nw.append(2)")
+    assert nb.status("c") == "error"
+    nb.put("b", "k = 2")
+    assert nb.run("b") == ["b", "c"]
