@@ -6,7 +6,7 @@ from tailrace_kernel.gather import Gather
 from tailrace_kernel.reach import is_table
 from tailrace_kernel.records import NO_VERSIONS, Record
 from tailrace_kernel.state import Running, State, writers_of
-from tailrace_kernel.stimuli import CellFinished, UpstreamFailed, VariablesChanged
+from tailrace_kernel.stimuli import CellFinished, UpstreamFailed, VariablesChanged, Version
 from tailrace_kernel.surveys import Survey
 from tailrace_protocol.kernel_messages import KernelReason
 
@@ -138,7 +138,8 @@ class Endings:
         state, record, cell = self._state, running.record, running.record.id
         sources = running.sources
         was_direct, was_spends = record.direct, set(record.spends)
-        record.latest, record.kin = frozenset(), finished.kin
+        record.latest = frozenset()
+        record.kin = self._kin(running, finished.kin) if finished.kin else frozenset()
         direct = frozenset((name, sources[name]) for name in finished.touched if name in sources)
         if finished.found:
             direct |= self._overwritten(cell, finished.found)
@@ -186,7 +187,6 @@ class Endings:
         own = graph.reach[cell].binds | (graph.changes[cell] - before) | (running.writes - before - finished.unbound)
         found: dict[str, str] = {}
         worn: dict[str, str] = {}
-        changed = graph.changes[cell].union(name for name, _ in finished.shared)
         missed = set()
         for name, writer in finished.shared:
             owner = writer or state.shown.by.get(name)
@@ -194,7 +194,7 @@ class Endings:
                 continue
             if at[owner] < at[cell] and state.freshness.provider(cell, name) == owner:
                 found[name] = owner
-            elif at[owner] > at[cell] and (giver := self._made_from(name, owner, cell, changed)) is not None:
+            elif at[owner] > at[cell] and (giver := self._made_from(name, owner, record)) is not None:
                 found[name], worn[name] = giver, owner
             else:
                 missed.add((name, owner))
@@ -221,13 +221,24 @@ class Endings:
                 state.freshness.spend(cell, name, owner)
         return [*touched, cell] if worn else touched
 
-    def _made_from(self, name: str, owner: str, cell: str, changed: frozenset[str]) -> str | None:
-        """The cell above `cell` whose version of the name `owner`, below, has changed in place into its own.
+    def _kin(self, running: Running, kin: frozenset[tuple[str, str]]) -> frozenset[tuple[str, Version]]:
+        """The same with versions: those that the names showed before the run."""
+        cell, by, provider = running.record.id, self._state.shown.by, self._state.freshness.provider
+        found = set()
+        for name, other in kin:
+            shown = running.sources.get(other) or by.get(other)
+            owner = provider(cell, other) if shown == cell else shown
+            if owner is not None:
+                found.add((name, (other, owner)))
+        return frozenset(found)
 
-        Only where it was made of what `cell` has `changed` before that run: an object may have been put there since.
+    def _made_from(self, name: str, owner: str, record: Record) -> str | None:
+        """The cell above whose version of the name `owner`, below, has changed in place into its own.
+
+        Only where it was made of what this cell changed, before that run: an object may have been put there since.
         """
-        records, at = self._state.records, self._state.graph.places.at
-        if not any((name, of) in records[owner].kin for of in changed):
+        cell, records, at = record.id, self._state.records, self._state.graph.places.at
+        if not any((name, version) in records[owner].kin for version in record.latest):
             return None
         while at.get(owner, -1) > at[cell]:
             sources = [w for n, w in records[owner].latest if n == name and at.get(w, at[owner]) < at[owner]]

@@ -73,7 +73,7 @@ class Record:
         self.unbound: frozenset[str] = NOTHING  # those of them that it left unbound
         self.passed: frozenset[str] = NOTHING  # those of them that readers look behind
         self.learned: frozenset[str] = NOTHING  # names it changed through sharing
-        self.kin: frozenset[tuple[str, str]] = frozenset()  # (name it changed, name of what that was made of)
+        self.kin: frozenset[tuple[str, tuple[str, str]]] = frozenset()  # (name it changed, version that was made of)
         self.missed: frozenset[tuple[str, str]] = NO_VERSIONS  # versions to change, had they been bound above
         self.seconds: float | None = None
         self.execution_count: int | None = None

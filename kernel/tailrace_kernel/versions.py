@@ -275,7 +275,9 @@ class Namespace:
         prepared.given = {name: user[name] for name in execute.writes if name in user}
         wanted = parts(prepared.touched.values(), classes=False)
         prepared.shared = self._holders(execute, wanted)
-        prepared.kin = self._kin({*prepared.touched, *(name for name, _ in prepared.shared)})
+        shared = [(version[0], self.aside[version] if version[1] else user[version[0]]) for version in prepared.shared]
+        prepared.kin = self._kin([*prepared.touched.items(), *shared])
+        del shared
 
     def _look_at_reads(self, execute: Execute, prepared: Prepared) -> None:
         """What the cell may put into what it changes, and then change there."""
@@ -329,7 +331,7 @@ class Namespace:
                     holders.append(version)
         return frozenset(holders)
 
-    def _kin(self, changed: set[str]) -> frozenset[tuple[str, str]]:
+    def _kin(self, changed: list[tuple[str, Any]]) -> frozenset[tuple[str, str]]:
         """Names of what is changed, each with the names whose objects, or classes, it was made of before."""
         user = self.user
         others: dict[int, list[str]] = {}
@@ -337,8 +339,8 @@ class Namespace:
             if type(value) not in ATOMS and not is_shells(name):
                 others.setdefault(id(value), []).append(name)
         kin = set()
-        for name in changed & user.keys():
-            made_of = parts((user[name],), classes=True).keys() & others.keys()
+        for name, changing in changed:
+            made_of = parts((changing,), classes=True).keys() & others.keys()
             kin |= {(name, other) for key in made_of for other in others[key] if other != name}
         return frozenset(kin)
 
