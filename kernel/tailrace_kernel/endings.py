@@ -184,7 +184,8 @@ class Endings:
             record.learned, record.missed = NOTHING, frozenset()
             return []
         at = graph.places.at
-        own = graph.reach[cell].binds | (graph.changes[cell] - before) | (running.writes - before - finished.unbound)
+        only = graph.only_learned.get(cell, NOTHING)
+        own = graph.reach[cell].binds | (graph.changes[cell] - only) | (running.writes - only - finished.unbound)
         found: dict[str, str] = {}
         worn: dict[str, str] = {}
         missed = set()

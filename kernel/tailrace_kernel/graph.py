@@ -44,6 +44,7 @@ class Graph:
         self.writers, self.watchers, self.writes = self._index.writers, self._index.watchers, self._index.writes
         self.reach: dict[str, Reach] = {}
         self.learned: dict[str, frozenset[str]] = {}
+        self.only_learned: dict[str, frozenset[str]] = {}  # … and that its text, and what it calls, leave alone
         self.touches: dict[str, frozenset[str]] = {}  # names the cell binds and whose objects it changes
         self.taken: dict[str, frozenset[tuple[str, str]]] = {}
         self.reads: dict[str, frozenset[str]] = {}
@@ -88,7 +89,15 @@ class Graph:
         self._links.unlink(cell)
         for table in (self.reach, self.reads, self.changes, self.bound, self.later):
             table.pop(cell)
-        for known in (self.learned, self.taken, self.touches, self.possible, self._index.dirty, self._stars):
+        for known in (
+            self.learned,
+            self.only_learned,
+            self.taken,
+            self.touches,
+            self.possible,
+            self._index.dirty,
+            self._stars,
+        ):
             known.pop(cell, None)
         self.places.remove(cell)
         delta = self._settle()
@@ -254,7 +263,7 @@ class Graph:
         reads, writes, changes = facts.reads, facts.writes, facts.changes
         learned = self.learned.get(cell)
         if learned:
-            reads, writes, changes = reads | learned, writes | learned, changes | learned
+            reads, writes = reads | learned, writes | learned
         if facts.opaque:
             self._index.opaque[cell] = None
             self.possible[cell] = self._binding.names_above(cell) - reads
@@ -270,6 +279,10 @@ class Graph:
             writers_of = self._writers_of(cell, writes)
             reads, writes, changes, asked, touches = calls.used(facts, reads, writes, changes, writers_of)
             watched = watched | reads | asked
+        self.only_learned.pop(cell, None)
+        if learned:
+            self.only_learned[cell] = learned - changes
+            changes |= learned
         self.touches.pop(cell, None)
         if touches or facts.touches:
             self.touches[cell] = touches | facts.touches

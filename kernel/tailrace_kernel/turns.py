@@ -150,7 +150,7 @@ class Turns:
         directions = state.shown.before(record, survey.gets)
         changes = graph.changes[cell]
         if changes:
-            changes = frozenset(n for n in changes - graph.learned.get(cell, NOTHING) if not is_table(n))
+            changes = frozenset(n for n in changes - graph.only_learned.get(cell, NOTHING) if not is_table(n))
             gets = survey.gets
             running.sources = {name: writer for name in changes if (writer := gets.get(name)) is not None}
         state.show(record, "running", entry.reason, running.run_id)

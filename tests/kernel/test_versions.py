@@ -418,3 +418,13 @@ def test_a_cell_that_failed_before_it_bound_a_name_has_changed_nothing_under_it(
     assert nb.status("c") == "error"
     nb.put("b", "k = 2")
     assert nb.run("b") == ["b", "c"]
+
+
+def test_a_name_that_was_changed_through_sharing_and_is_now_by_a_call_is_spent_by_that_run() -> None:
+    nb = notebook("w = [1]", "v = w", "def f(): return 1", "w.sort(); f()", copies=False)
+    nb.put("b", "v = [2]")
+    nb.put("c", "def f(): v.append(1)")
+    nb.run(mode="all")
+    assert nb.value("v") == [2, 1]
+    nb.run("d")
+    assert nb.value("v") == [2, 1]
