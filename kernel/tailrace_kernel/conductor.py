@@ -225,11 +225,15 @@ class Conductor:
             self._interrupts.armed = False
             return STOPPED
 
+    def must_be_new(self, run: Run) -> None:
+        """Raises TailraceError(bad_field) while a run of this id is under way."""
+        if run.run_id in self._runs:
+            raise TailraceError(ErrorCode.BAD_FIELD, f"Run {run.run_id!r} is under way: choose a new run_id.")
+
     # Under the lock.
 
     def _add(self, run: Run) -> None:
-        if run.run_id in self._runs:
-            raise TailraceError(ErrorCode.BAD_FIELD, f"Run {run.run_id!r} is under way: choose a new run_id.")
+        self.must_be_new(run)
         self._runs[run.run_id] = run
 
     def _note_executed(self, run: Run, cell: ExecutedCell, failure: Failure | None) -> None:

@@ -158,6 +158,7 @@ class Requests:
     def remove_cell(self, request: wire.RemoveCellRequest, call: Call) -> wire.Content | None:
         run = self._run(request.run_id, call, lambda run: call.close())
         stimulus = CellRemoved(cell_id=request.cell_id, run_dependents=request.run_dependents, run_id=run.run_id)
+        self._conductor.must_be_new(run)  # what is forgotten below does not come back
         self._queries.forget(request.cell_id)
         change = self._conductor.change(stimulus, call.header, run)
         self._catalogue.forget(request.cell_id)

@@ -67,6 +67,21 @@ def test_a_table_is_made_again_and_goes_with_its_cell(peer: Peer) -> None:
     assert "visits does not exist" in error["evalue"]
 
 
+def test_a_removal_that_is_refused_takes_nothing(peer: Peer) -> None:
+    peer.register("seen", "SELECT 7 AS n", cell_type="sql")
+    peer.register("busy", "print('begun')\nwhile True: pass")
+    peer.run("seen")
+    busy = peer.send("execute_cells_request", {"cell_ids": ["busy"], "run_id": "one"})
+    peer.until(lambda message: message["type"] == "stream", "its first line")
+    refused = peer.ask("remove_cell_request", {"cell_id": "seen", "run_id": "one"})
+    peer.ask("interrupt_request", {})
+    peer.reply(busy)
+    assert (refused["ename"], "under way" in refused["evalue"]) == ("bad_field", True)
+    assert peer.ask("table_page_request", {"cell_id": "seen"})["rows"] == [[7]]
+    assert peer.ask("remove_cell_request", {"cell_id": "seen", "run_id": "two"})["status"] == "ok"
+    assert peer.ask("table_page_request", {"cell_id": "seen"})["ename"] == "no_such_output"
+
+
 def test_a_cell_that_is_sql_no_more_takes_its_tables_along(peer: Peer) -> None:
     peer.register("turns", "CREATE TABLE turned AS SELECT 7 AS n; SELECT n FROM turned", cell_type="sql")
     peer.run("turns")
