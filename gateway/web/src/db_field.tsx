@@ -1,16 +1,15 @@
 /** The database of the notebook: one field that takes a URL, tests it, and says what came of it. */
 
-import { useComputed, useSignal } from "@preact/signals";
+import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 
 import { duration } from "./cell_state";
 import { useNotebook } from "./context";
+import { hasPassword, withoutSecrets } from "./database_url";
 import { Icon } from "./icons";
 import { inputType } from "./input_type";
 import { ProblemNote } from "./problem_note";
 import type { Connection } from "./protocol";
-
-const HAS_PASSWORD = /^[^:/?#]+:\/\/[^/@\s]*:[^/\s]/; // scheme://user:x, the at-sign may still be missing
 
 export function DbField() {
   const notebook = useNotebook();
@@ -19,7 +18,8 @@ export function DbField() {
   const shown = useSignal(false);
   const asked = useSignal<string | undefined>(undefined);
   const connection = useComputed(() => notebook.store.db.value.find((one) => one.name === "default"));
-  const secret = HAS_PASSWORD.test(text.value);
+  const sent = useRef("");
+  const secret = hasPassword(text.value);
   const busy = asked.value !== undefined && notebook.outbox.waiting.value >= 0 && notebook.outbox.has(asked.value);
   const embedded = connection.value === undefined || (connection.value.dialect === "duckdb" && connection.value.status === "success");
   const submit = (event: SubmitEvent) => {
@@ -27,9 +27,18 @@ export function DbField() {
     const url = text.value.trim();
     if (url === "") return field.current?.focus();
     asked.value = notebook.connectDatabase(url);
-    text.value = ""; // what was typed may hold a password: only the redacted string comes back
-    if (field.current) field.current.value = "";
+    sent.current = withoutSecrets(url);
+    write(""); // what was typed may hold a password
   };
+  const write = (url: string) => {
+    text.value = url;
+    if (field.current) field.current.value = url;
+  };
+  useSignalEffect(() => {
+    const status = connection.value?.status;
+    if (status === "error" && sent.current !== "" && text.peek() === "") write(sent.current); // to be mended
+    if (status === "error" || status === "success") sent.current = "";
+  });
   return (
     <form class="db" onSubmit={submit} autocomplete="off" aria-label="Database">
       <Icon name="database" />
