@@ -238,12 +238,13 @@ class Endings:
 
         Only where it was made of what this cell changed, before that run: an object may have been put there since.
         """
-        cell, records, at = record.id, self._state.records, self._state.graph.places.at
-        if not any((name, version) in records[owner].kin for version in record.latest):
-            return None
+        cell, records, graph = record.id, self._state.records, self._state.graph
+        at = graph.places.at
+        inherited = set(record.latest)
         while at.get(owner, -1) > at[cell]:
+            inherited = {version for version in inherited if (name, version) in records[owner].kin}
             sources = [w for n, w in records[owner].latest if n == name and at.get(w, at[owner]) < at[owner]]
-            if not sources:
+            if not inherited or not sources or name in graph.reach[owner].rebinds:
                 return None
             owner = max(sources, key=at.__getitem__)
         return owner if self._state.freshness.provider(cell, name) == owner else None

@@ -428,3 +428,11 @@ def test_a_name_that_was_changed_through_sharing_and_is_now_by_a_call_is_spent_b
     assert nb.value("v") == [2, 1]
     nb.run("d")
     assert nb.value("v") == [2, 1]
+
+
+def test_a_change_does_not_find_what_was_put_together_below_it() -> None:
+    nb = notebook("pair = [[4]]", "w = []", "u = [1]", "pair[0].append(1)\npair = [w, u]", "u.sort()", copies=False)
+    nb.put("new", "w.append(0)", index=3)
+    nb.run("new")
+    assert nb.all_fresh(), nb.error
+    assert nb.value("pair") == [[0], [1]]
